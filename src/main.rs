@@ -1,0 +1,3 @@
+//! The `leapmotor2mqtt` program: see [`leapmotor2mqtt::cli`].
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One row per command name. (placeholder: filled in next)

@@ -1,0 +1,107 @@
+//! Model codes and what is known of each model, whatever the cloud declares for it.
+
+use std::fmt;
+
+use super::reading::{Frame, Reading};
+
+/// The model code of the vehicle list (`cloud-api.md` 6.2), upper case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Model {
+    /// Small city car; answers in named fields.
+    T03,
+    /// Mid-size SUV, battery or range extender.
+    C10,
+    /// Compact SUV, battery or range extender.
+    B10,
+    /// A model we have no profile for; it gets the generic one.
+    Other(String),
+}
+
+impl Model {
+    /// Reads a model code, ignoring case and white space. `C10-REEV` and the like name the same model code as `C10`.
+    pub fn parse(code: &str) -> Self {
+        let code = code.trim().to_ascii_uppercase();
+        match code.strip_suffix("-REEV").unwrap_or(&code) {
+            "T03" => Self::T03,
+            "C10" => Self::C10,
+            "B10" => Self::B10,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The code as text.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::T03 => "T03",
+            Self::C10 => "C10",
+            Self::B10 => "B10",
+            Self::Other(code) => code,
+        }
+    }
+
+    /// Whether the car answers in named fields rather than in numbered signals.
+    pub fn answers_in_named_fields(&self) -> bool {
+        matches!(self.code(), "T03" | "S01")
+    }
+
+    /// How a window position is written in a command.
+    pub fn window_scale(&self) -> WindowScale {
+        match self.code() {
+            "B10" | "B11" | "B05" => WindowScale::Tenths,
+            _ => WindowScale::Percent,
+        }
+    }
+
+    /// Whether the reported window positions are alive. On the B10 they are always 0; the open flags are right there.
+    pub fn reports_window_positions(&self) -> bool {
+        self.window_scale() == WindowScale::Percent
+    }
+
+    /// Whether an open window shows in its position only, because the flag stays 0.
+    pub fn window_flags_are_dead(&self) -> bool {
+        matches!(self, Self::T03)
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// The scale of the window command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowScale {
+    /// 0 to 100.
+    Percent,
+    /// 0 to 10, of which the car acts on 0, 2, 5 and 10.
+    Tenths,
+}
+
+/// What moves the car.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Powertrain {
+    /// Battery only.
+    Bev,
+    /// Battery with a fuel range extender.
+    Reev,
+}
+
+impl Powertrain {
+    /// Range-extender cars are known by their fuel level reading (`derived.md` 8).
+    pub fn of(frame: &Frame) -> Self {
+        if frame.raw(Reading::FuelLevelPercent).is_some() {
+            Self::Reev
+        } else {
+            Self::Bev
+        }
+    }
+
+    /// `bev` or `reev`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bev => "bev",
+            Self::Reev => "reev",
+        }
+    }
+}
