@@ -23,9 +23,20 @@ pub enum BridgeAction {
     Refresh(Vin),
 }
 
+/// What enters the garage: an intent with its circumstances.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A command for a car.
+    Command(CommandRequest),
+    /// Something for the bridge itself.
+    Action(BridgeAction),
+}
+
 /// A command on its way in, before the gate has seen it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandRequest {
+    /// Number by which the asker recognises the reports about this request; unique within one run and origin.
+    pub ticket: u64,
     /// For which car.
     pub vin: Vin,
     /// What to do.
@@ -182,6 +193,8 @@ impl fmt::Display for Reason {
 /// What became of a command, for the asker and for Home Assistant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandReport {
+    /// The ticket of the request.
+    pub ticket: u64,
     /// For which car.
     pub vin: Vin,
     /// The name of the command, as the registry has it.
