@@ -105,14 +105,37 @@ impl Frame {
         self.raw(reading).map(ToString::to_string)
     }
 
-    /// Whether the car said anything at all. A sleeping car, or one without coverage, answers with an empty frame.
+    /// Whether the car said anything at all. A sleeping car, or one without coverage, answers with an empty frame; what
+    /// the cloud adds from its own memory does not count.
     pub fn has_data(&self) -> bool {
-        !self.readings.is_empty() || self.latitude.is_some() || self.longitude.is_some()
+        let spoke = self.readings.keys().any(|reading| !reading.is_kept_by_the_cloud());
+        spoke || self.latitude.is_some() || self.longitude.is_some()
     }
 
     /// Stores a reading; used by the decoder and by tests.
     pub fn set(&mut self, reading: Reading, value: f64) {
         self.readings.insert(reading, RawValue::Number(value));
+    }
+}
+
+impl Reading {
+    /// Whether the value comes with every answer because the cloud keeps it: the charging plan and the consents.
+    pub fn is_kept_by_the_cloud(self) -> bool {
+        matches!(
+            self,
+            Self::ChargeLimit
+                | Self::ChargePlanEnabled
+                | Self::ChargePlanStart
+                | Self::ChargePlanEnd
+                | Self::ChargePlanDays
+                | Self::ChargePlanRepeat
+                | Self::ChargePlanRecharge
+                | Self::ChargePlanUpdated
+                | Self::ChargeTimeSetting
+                | Self::BluetoothKeyVersion
+                | Self::PrivacyGps
+                | Self::PrivacyData
+        )
     }
 }
 
