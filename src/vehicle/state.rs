@@ -15,7 +15,8 @@ use super::units::{
 /// Everything known about a car at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VehicleState {
-    /// The readings this picture is made of.
+    /// The readings this picture is made of, as far as they are believed: no impossible zero, and of a stale frame
+    /// nothing that describes a moment (`derive::stale`).
     pub frame: Frame,
     /// The car's own time of the newest frame with data.
     pub vehicle_time: Option<Timestamp>,
@@ -160,6 +161,19 @@ pub enum Gear {
     Unknown(i64),
 }
 
+impl Gear {
+    /// The gear of a code. A car that cannot tell sends 16777215, which is no gear either.
+    pub fn of(code: i64) -> Self {
+        match code {
+            0 => Self::P,
+            1 => Self::R,
+            2 => Self::N,
+            3 => Self::D,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
 /// Locks and alarm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Security {
@@ -284,6 +298,8 @@ pub struct Climate {
     pub on: Option<bool>,
     /// What it is set to do while it runs.
     pub mode: Option<ClimateMode>,
+    /// What the air does now, on cars that say so instead of a mode.
+    pub direction: Option<AirTreatment>,
     /// Windshield defrost.
     pub defrost: Option<bool>,
     /// Recirculation instead of fresh air.
@@ -311,6 +327,17 @@ pub enum ClimateMode {
     Ventilate,
     /// A code without a known meaning.
     Unknown(i64),
+}
+
+/// What the air conditioning does to the air, as older cars report it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AirTreatment {
+    /// Moves it.
+    Wind,
+    /// Cools it.
+    Cold,
+    /// Heats it.
+    Hot,
 }
 
 /// A wheel, seen from above with the front up.
@@ -368,6 +395,8 @@ pub struct ChargePlan {
     pub circulation: Option<i64>,
     /// Whether charging resumes.
     pub recharge: Option<i64>,
+    /// When the plan was last changed. The zone is not stated; taken as UTC, like the other times of the cloud.
+    pub updated: Option<Timestamp>,
 }
 
 /// A place on earth, with the sign repaired (`cloud-api.md` 9).
