@@ -5,6 +5,7 @@
 
 pub mod car;
 pub mod command;
+pub mod derive;
 pub mod facts;
 pub mod intent;
 pub mod profile;

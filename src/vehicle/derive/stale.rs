@@ -1,0 +1,71 @@
+//! What is no longer believed when the car has been silent for long.
+//!
+//! A sleeping car is silent by right, so what rests is kept: charge level, doors, "locked", "parked". What describes a
+//! moment, and what would be unsafe to believe, is given up.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::vehicle::reading::Reading;
+use crate::vehicle::state::{Activity, Charging, Gear, LockSource, VehicleState};
+
+/// Age of the car's own word beyond which it is stale.
+const STALE_AFTER: SignedDuration = SignedDuration::from_secs(900);
+
+/// Readings that describe a moment.
+const MOMENTARY: [Reading; 4] = [
+    Reading::Speed,
+    Reading::BatteryCurrent,
+    Reading::ChargeRemainTime,
+    Reading::PtcPower,
+];
+
+/// Readings that rest at 0 and describe a moment otherwise: the gear and the ignition.
+const MOMENTARY_UNLESS_ZERO: [Reading; 4] = [Reading::Gear, Reading::KeyOn1, Reading::KeyOn2, Reading::KeyOn3];
+
+/// Whether a word of the car from `vehicle_time` is stale at `now`.
+pub(super) fn is_stale(vehicle_time: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(vehicle_time) > STALE_AFTER
+}
+
+/// Gives up what a stale frame cannot prove.
+pub(super) fn expire(state: &mut VehicleState) {
+    for reading in MOMENTARY {
+        state.frame.readings.remove(&reading);
+    }
+    for reading in MOMENTARY_UNLESS_ZERO {
+        if state.frame.flag(reading) == Some(true) {
+            state.frame.readings.remove(&reading);
+        }
+    }
+
+    let battery = &mut state.battery;
+    battery.power = None;
+    battery.discharging_power = None;
+    battery.discharging = None;
+
+    let was_charging = state.charging.charging == Some(true);
+    state.charging = Charging {
+        plugged: state.charging.plugged,
+        charging: state.charging.charging.filter(|charging| !charging),
+        connection: state.charging.connection.filter(|_| !was_charging),
+        charger: state.charging.charger,
+        fully_charged: state.charging.fully_charged,
+        ..Charging::default()
+    };
+
+    let motion = &mut state.motion;
+    motion.regenerating = None;
+    motion.gear = motion.gear.filter(|gear| *gear == Gear::P);
+    motion.driving = motion.driving.filter(|driving| !driving);
+    motion.activity = motion.activity.and_then(|activity| match activity {
+        // It stood where it charged, and still does.
+        Activity::Parked | Activity::Charging => Some(Activity::Parked),
+        Activity::Driving | Activity::Ready => None,
+    });
+
+    let security = &mut state.security;
+    if security.lock_source == Some(LockSource::Signal) {
+        security.locked = security.locked.filter(|locked| *locked);
+        security.lock_source = Some(LockSource::Stale);
+    }
+}
