@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod config;
 pub mod garage;
 pub mod homeassistant;
+pub mod logging;
 pub mod mqtt;
 pub mod protocol;
 pub mod simulator;

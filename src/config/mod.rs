@@ -1,1 +1,113 @@
-//! placeholder
+//! Settings: built-in defaults, then `config.yaml`, the environment, the add-on's options and the command line, each
+//! above the one before; read raw, then checked.
+//!
+//! Must not know what the rest of the program does with them. Start with [`keys::KEYS`], the table of all settings,
+//! and [`Settings`], what comes out.
+
+mod check;
+mod error;
+mod inline;
+pub mod keys;
+mod layers;
+mod node;
+mod raw;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+
+pub use error::ConfigError;
+pub use keys::environment_example;
+pub use settings::{
+    Account, Admin, Alerts, CarSettings, Certificates, Cloud, Commands, History, Log, LogFormat, LogLevel, Mqtt,
+    MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
+};
+
+use keys::KeyPath;
+use layers::Layer;
+
+/// The file that is read when none is named, if it exists.
+const DEFAULT_FILE: &str = "config.yaml";
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The YAML file; `None` takes `config.yaml` of the working directory, if there is one.
+    pub config_file: Option<PathBuf>,
+    /// The environment; variables without our prefix are ignored.
+    pub environment: Vec<(String, String)>,
+    /// The options file of the Home Assistant add-on.
+    pub addon_options: Option<PathBuf>,
+    /// Values that the command line sets, by the path of their key (`mqtt.host`).
+    pub overrides: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// The given file and the environment of this process.
+    pub fn of_process(config_file: Option<PathBuf>) -> Self {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self {
+            config_file,
+            environment: std::env::vars_os()
+                .map(|(name, value)| (text(name), text(value)))
+                .collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Settings, and what the user should know about them.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Lines to log once logging is set up.
+    pub warnings: Vec<String>,
+}
+
+/// Reads, merges and checks all settings.
+pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+    let mut warnings = Vec::new();
+    let mut layers = vec![Layer::defaults()?];
+    let default_file = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
+    if let Some(file) = sources.config_file.or_else(default_file) {
+        let layer = Layer::yaml(&file)?;
+        warnings.extend(readable_by_others(&file).filter(|_| layer.holds_secrets));
+        layers.push(layer);
+    }
+    let mut environment = sources.environment;
+    // A whole list comes before its single places, because its name is their beginning.
+    environment.sort();
+    for (name, value) in &environment {
+        layers.extend(Layer::variable(name, value)?);
+    }
+    if let Some(file) = &sources.addon_options {
+        layers.push(Layer::addon_options(file)?);
+    }
+    for (path, value) in &sources.overrides {
+        layers.push(Layer::flag(&KeyPath::of(path), value)?);
+    }
+    let figment = layers
+        .into_iter()
+        .fold(Figment::new(), |figment, layer| layer.merge_into(figment));
+    let raw = figment.extract().map_err(|error| {
+        let origin = error
+            .metadata
+            .as_ref()
+            .map_or("configuration", |metadata| &*metadata.name);
+        ConfigError::unreadable(origin, &error)
+    })?;
+    Ok(Loaded {
+        settings: check::check(&figment, raw)?,
+        warnings,
+    })
+}
+
+fn readable_by_others(file: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = std::fs::metadata(file).ok()?.permissions().mode();
+    let name = file.display();
+    (mode & 0o044 != 0).then(|| format!("{name} holds secrets and can be read by others; `chmod 600 {name}` helps"))
+}

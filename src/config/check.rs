@@ -1,0 +1,267 @@
+//! From raw settings to checked ones: what belongs together fits together, and every text is what it should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::Figment;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+
+use super::error::ConfigError;
+use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawMqtt, RawServerIdentity};
+use super::settings::{
+    Account, Admin, CarSettings, Certificates, Cloud, Commands, History, Mqtt, MqttTls, Network, ServerIdentity,
+    Settings, Telegram,
+};
+use crate::store::vault::KeySource;
+use crate::vehicle::Vin;
+
+type Checked<T> = Result<T, ConfigError>;
+
+/// Checks the merged settings. The figment is asked where a refused value came from.
+pub fn check(figment: &Figment, raw: Raw) -> Checked<Settings> {
+    let at = Origins(figment);
+    let data_dir = PathBuf::from(raw.data_dir);
+    let settings = Settings {
+        accounts: accounts(&at, raw.accounts)?,
+        certificates: Certificates {
+            app_cert: raw.certificates.app_cert.into(),
+            app_key: raw.certificates.app_key.into(),
+        },
+        cloud: cloud(&at, raw.cloud)?,
+        mqtt: mqtt(&at, raw.mqtt)?,
+        polling: raw.polling,
+        commands: Commands {
+            spacing: Duration::from_secs(raw.commands.spacing_seconds),
+            comfort: raw.commands.comfort,
+            opening: raw.commands.opening,
+            allow: raw.commands.allow.0.into_values().collect(),
+            deny: raw.commands.deny.0.into_values().collect(),
+        },
+        history: History {
+            enabled: raw.history.enabled,
+            database: data_dir.join(raw.history.database),
+        },
+        alerts: raw.alerts,
+        telegram: Telegram {
+            enabled: raw.telegram.enabled,
+            token: raw.telegram.token.map(SecretString::from),
+            api_url: at.url("telegram.api_url", &raw.telegram.api_url, &["https://", "http://"])?,
+        },
+        admin: admin(&at, &raw.admin)?,
+        hooks: hooks(&at, raw.hooks)?,
+        language: raw.language,
+        time_zone: time_zone(&at, raw.time_zone.as_deref())?,
+        currency: currency(&at, raw.currency)?,
+        vault_key: match raw.vault_key {
+            Some(key) => KeySource::Given {
+                key: key.into(),
+                origin: at.origin("vault_key"),
+            },
+            None => KeySource::DataDir,
+        },
+        data_dir,
+        log: raw.log,
+    };
+    Ok(settings)
+}
+
+fn accounts(at: &Origins, raw: Indexed<RawAccount>) -> Checked<Vec<Account>> {
+    let (mut usernames, mut vins) = (BTreeSet::new(), BTreeSet::new());
+    let mut accounts = Vec::new();
+    for (place, account) in raw.0 {
+        let here = format!("accounts.{place}");
+        let key = format!("{here}.username");
+        let username = account
+            .username
+            .ok_or_else(|| at.missing(&here, "username"))?
+            .trim()
+            .to_owned();
+        if !usernames.insert(username.to_lowercase()) {
+            return Err(at.invalid(&key, "another account than those before it"));
+        }
+        let mut cars = Vec::new();
+        for (place, raw) in account.cars.0 {
+            let here = format!("{here}.cars.{place}");
+            let car = car(at, &here, raw)?;
+            if !vins.insert(car.vin.clone()) {
+                return Err(at.invalid(&format!("{here}.vin"), "another car than those before it"));
+            }
+            cars.push(car);
+        }
+        accounts.push(Account {
+            username,
+            password: account.password.map(SecretString::from),
+            p12_password: account.p12_password.map(SecretString::from),
+            cars,
+        });
+    }
+    Ok(accounts)
+}
+
+fn car(at: &Origins, here: &str, raw: RawCar) -> Checked<CarSettings> {
+    let vin = raw.vin.ok_or_else(|| at.missing(here, "vin"))?;
+    Ok(CarSettings {
+        vin: Vin::parse(&vin).map_err(|error| at.invalid(&format!("{here}.vin"), error))?,
+        pin: raw.pin.map(SecretString::from),
+        name: raw.name,
+    })
+}
+
+fn cloud(at: &Origins, raw: RawCloud) -> Checked<Cloud> {
+    let server_identity = match (raw.server_ca, raw.server_identity) {
+        (Some(_), Some(_)) => {
+            return Err(at.invalid("cloud.server_identity", "absent when `cloud.server_ca` is given"));
+        }
+        (Some(ca), None) => ServerIdentity::Authority(ca.into()),
+        (None, Some(RawServerIdentity::SystemRoots)) => ServerIdentity::SystemRoots,
+        (None, Some(RawServerIdentity::DangerouslyOff)) => ServerIdentity::DangerouslyOff,
+        (None, Some(RawServerIdentity::PinnedOnFirstUse) | None) => ServerIdentity::PinnedOnFirstUse,
+    };
+    Ok(Cloud {
+        base_url: at.url("cloud.base_url", &raw.base_url, &["https://"])?,
+        server_identity,
+        language: raw.language,
+        app_version: raw.app_version,
+        policy_id: raw.policy_id,
+        loopback_only: raw.loopback_only,
+    })
+}
+
+fn mqtt(at: &Origins, raw: RawMqtt) -> Checked<Mqtt> {
+    if raw.host.contains("://") || raw.host.contains('/') || raw.host.contains(char::is_whitespace) {
+        return Err(at.invalid("mqtt.host", "a name or an address alone, without mqtt:// and port"));
+    }
+    let client = match (raw.tls.client_cert, raw.tls.client_key) {
+        (Some(cert), Some(key)) => Some((cert.into(), key.into())),
+        (None, None) => None,
+        (Some(_), None) => return Err(at.missing("mqtt.tls", "client_key")),
+        (None, Some(_)) => return Err(at.missing("mqtt.tls", "client_cert")),
+    };
+    let wanted = raw.tls.enabled.unwrap_or(raw.tls.ca.is_some() || client.is_some());
+    Ok(Mqtt {
+        host: raw.host,
+        port: raw.port,
+        username: raw.username,
+        password: raw.password.map(SecretString::from),
+        base_topic: at.topic("mqtt.base_topic", raw.base_topic)?,
+        discovery_prefix: at.topic("mqtt.discovery_prefix", raw.discovery_prefix)?,
+        status_topic: at.topic("mqtt.status_topic", raw.status_topic)?,
+        client_id: raw.client_id,
+        tls: wanted.then(|| MqttTls {
+            ca: raw.tls.ca.map(PathBuf::from),
+            client,
+        }),
+    })
+}
+
+fn admin(at: &Origins, raw: &RawAdmin) -> Checked<Admin> {
+    let listen = raw.listen.parse();
+    let listen = listen.map_err(|_| at.invalid("admin.listen", "an address and a port, like 127.0.0.1:8099"))?;
+    let mut trusted_proxies = Vec::new();
+    for (place, text) in &raw.trusted_proxies.0 {
+        let refuse = || {
+            at.invalid(
+                &format!("admin.trusted_proxies.{place}"),
+                "an address or a network like 10.0.0.0/8",
+            )
+        };
+        trusted_proxies.push(Network::parse(text).ok_or_else(refuse)?);
+    }
+    let mut cors_origins = Vec::new();
+    for (place, text) in &raw.cors_origins.0 {
+        cors_origins.push(at.url(&format!("admin.cors_origins.{place}"), text, &["https://", "http://"])?);
+    }
+    Ok(Admin {
+        enabled: raw.enabled,
+        listen,
+        session_days: raw.session_days,
+        session_cookie_secure: raw.session_cookie_secure,
+        trusted_proxies,
+        cors_origins,
+    })
+}
+
+fn hooks(at: &Origins, raw: BTreeMap<String, String>) -> Checked<BTreeMap<String, Vec<String>>> {
+    let mut hooks = BTreeMap::new();
+    for (event, line) in raw {
+        let refuse = |expected: &str| at.invalid(&format!("hooks.{event}"), format!("{expected}, not `{line}`"));
+        let words = shell_words::split(&line).map_err(|_| refuse("a command line whose quotes are closed"))?;
+        if words.first().is_none_or(String::is_empty) {
+            return Err(refuse("a command line that names a program"));
+        }
+        hooks.insert(event, words);
+    }
+    Ok(hooks)
+}
+
+fn time_zone(at: &Origins, name: Option<&str>) -> Checked<TimeZone> {
+    let Some(name) = name else {
+        return Ok(TimeZone::system());
+    };
+    TimeZone::get(name)
+        .map_err(|_| at.invalid("time_zone", format!("an IANA time zone like Europe/Rome, not `{name}`")))
+}
+
+fn currency(at: &Origins, code: String) -> Checked<String> {
+    match code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        true => Ok(code),
+        false => Err(at.invalid("currency", format!("three capital letters like EUR, not `{code}`"))),
+    }
+}
+
+/// Knows which source a value came from.
+struct Origins<'a>(&'a Figment);
+
+impl Origins<'_> {
+    fn origin(&self, key: &str) -> String {
+        self.0
+            .find_metadata(key)
+            .map_or_else(|| "configuration".to_owned(), |metadata| metadata.name.to_string())
+    }
+
+    fn invalid(&self, key: &str, expected: impl Display) -> ConfigError {
+        ConfigError::Invalid {
+            origin: self.origin(key),
+            key: readable(key),
+            expected: expected.to_string(),
+        }
+    }
+
+    fn missing(&self, section: &str, name: &str) -> ConfigError {
+        let key = readable(&format!("{section}.{name}"));
+        ConfigError::Invalid {
+            origin: self.origin(section),
+            key,
+            expected: "given".to_owned(),
+        }
+    }
+
+    /// An address that begins with one of these, with a host, without user name, query or a slash at the end.
+    fn url(&self, key: &str, text: &str, schemes: &[&str]) -> Checked<String> {
+        let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#' | '*');
+        match rest {
+            Some(rest) if !rest.is_empty() && !rest.starts_with(['/', ':']) && rest.chars().all(plain) => {
+                Ok(text.trim_end_matches('/').to_owned())
+            }
+            _ => Err(self.invalid(key, format!("an address that begins with {}", schemes.join(" or ")))),
+        }
+    }
+
+    /// A topic, or the beginning of one, without wildcards.
+    fn topic(&self, key: &str, text: String) -> Checked<String> {
+        let bad = text.contains(['+', '#', '$']) || text.contains(char::is_control);
+        match bad || text.starts_with('/') || text.ends_with('/') || text.len() > 200 {
+            true => Err(self.invalid(key, "a topic without wildcards, `$`, and slashes at its ends")),
+            false => Ok(text),
+        }
+    }
+}
+
+/// `accounts.0.cars.1.vin` as `accounts[0].cars[1].vin`.
+fn readable(key: &str) -> String {
+    super::keys::KeyPath::of(key).to_string()
+}

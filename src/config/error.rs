@@ -1,0 +1,55 @@
+//! Why the configuration cannot be used, in one line that names the key and where it came from.
+
+/// A configuration that cannot be used. No variant carries the value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A key that does not exist.
+    #[error("{origin}: unknown key `{key}`; the nearest known key is `{nearest}`")]
+    UnknownKey {
+        /// The file or variable.
+        origin: String,
+        /// The key as it was written.
+        key: String,
+        /// The known key most like it.
+        nearest: String,
+    },
+    /// A key that has another name now.
+    #[error("{origin}: `{key}` is called `{new}` here")]
+    Renamed {
+        /// The file or variable.
+        origin: String,
+        /// The key as it was written.
+        key: String,
+        /// Its name.
+        new: &'static str,
+    },
+    /// A value that the key cannot have.
+    #[error("{origin}: `{key}` must be {expected}")]
+    Invalid {
+        /// The file or variable.
+        origin: String,
+        /// The key.
+        key: String,
+        /// What it has to be.
+        expected: String,
+    },
+    /// A file that cannot be read, or not as what it should be.
+    #[error("{origin}: {reason}")]
+    Unreadable {
+        /// The file, or the key or variable that named it.
+        origin: String,
+        /// What is wrong, in one line.
+        reason: String,
+    },
+}
+
+impl ConfigError {
+    /// An [`Self::Unreadable`] whose reason is kept to one line.
+    pub(super) fn unreadable(origin: impl ToString, reason: impl ToString) -> Self {
+        let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self::Unreadable {
+            origin: origin.to_string(),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The table of all kinds of secrets. The vault names its entries after it, the log filter what it blots out, and the
+//! settings which of their keys are never shown.
+
+/// A kind of secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Secret {
+    /// Password of an account at the maker's cloud.
+    CloudPassword,
+    /// Password of the account certificate, when the user gave one.
+    P12Password,
+    /// Token of a signed-in session.
+    AccessToken,
+    /// Token that renews a session.
+    RefreshToken,
+    /// Key that requests are signed with.
+    SignKey,
+    /// Certificate of an account, PEM.
+    AccountCertificate,
+    /// Private key of that certificate, PEM.
+    AccountKey,
+    /// Device id that the session is bound to.
+    DeviceId,
+    /// PIN of a car.
+    Pin,
+    /// Password at the broker.
+    MqttPassword,
+    /// Token of the Telegram bot.
+    TelegramToken,
+    /// Token of a car at A Better Routeplanner.
+    AbrpToken,
+    /// Key of the vault itself; never stored in it.
+    VaultKey,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct SecretKind {
+    /// Which kind.
+    pub secret: Secret,
+    /// Its stable name in the vault.
+    pub name: &'static str,
+    /// What stands in its place wherever it would have been shown.
+    pub mask: &'static str,
+    /// The setting that holds it, as [`crate::config::keys`] writes it.
+    pub key: Option<&'static str>,
+}
+
+/// Every kind of secret, in the order of [`Secret`].
+pub const SECRETS: &[SecretKind] = &[
+    kind(
+        Secret::CloudPassword,
+        "cloud_password",
+        "[cloud password]",
+        Some("accounts[].password"),
+    ),
+    kind(
+        Secret::P12Password,
+        "p12_password",
+        "[certificate password]",
+        Some("accounts[].p12_password"),
+    ),
+    kind(Secret::AccessToken, "access_token", "[access token]", None),
+    kind(Secret::RefreshToken, "refresh_token", "[refresh token]", None),
+    kind(Secret::SignKey, "sign_key", "[sign key]", None),
+    kind(
+        Secret::AccountCertificate,
+        "account_certificate",
+        "[account certificate]",
+        None,
+    ),
+    kind(Secret::AccountKey, "account_key", "[account key]", None),
+    kind(Secret::DeviceId, "device_id", "[device id]", None),
+    kind(Secret::Pin, "pin", "[PIN]", Some("accounts[].cars[].pin")),
+    kind(
+        Secret::MqttPassword,
+        "mqtt_password",
+        "[MQTT password]",
+        Some("mqtt.password"),
+    ),
+    kind(
+        Secret::TelegramToken,
+        "telegram_token",
+        "[Telegram token]",
+        Some("telegram.token"),
+    ),
+    kind(Secret::AbrpToken, "abrp_token", "[ABRP token]", None),
+    kind(Secret::VaultKey, "vault_key", "[vault key]", Some("vault_key")),
+];
+
+const fn kind(secret: Secret, name: &'static str, mask: &'static str, key: Option<&'static str>) -> SecretKind {
+    SecretKind {
+        secret,
+        name,
+        mask,
+        key,
+    }
+}
+
+impl Secret {
+    /// Its stable name in the vault.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// What stands in its place wherever it would have been shown.
+    pub fn mask(self) -> &'static str {
+        self.row().mask
+    }
+
+    fn row(self) -> &'static SecretKind {
+        // The table has a row for every kind at its own place; a test holds it to that.
+        &SECRETS[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_stands_at_its_own_place_under_its_own_name() {
+        for row in SECRETS {
+            assert_eq!(row.secret.row().secret, row.secret);
+        }
+        assert_eq!(
+            SECRETS.len(),
+            Secret::VaultKey as usize + 1,
+            "a kind after the last would have no row"
+        );
+        let names: BTreeSet<_> = SECRETS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), SECRETS.len());
+    }
+}

@@ -1,0 +1,505 @@
+//! Secrets at rest: encrypted with AES-256-GCM, each bound to its kind and owner, in the document `secrets`.
+//!
+//! A stored value reads `enc:1:` and base64 of nonce and ciphertext. The key lies beside the documents in a file of our
+//! own, or is given by the user, so that a copy of the data directory alone is worth nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
+
+use super::data_dir::DataDir;
+use super::documents::{Store, StoreError};
+use super::file;
+use super::secret::Secret;
+use crate::logging::Redactor;
+
+/// The document that holds the encrypted values.
+const DOCUMENT: &str = "secrets";
+/// The key, when the user gives none.
+const KEY_FILE: &str = "vault.key";
+/// What every encrypted value begins with, whatever its version.
+const ENCRYPTED: &str = "enc:";
+/// What the values we write begin with.
+const VERSION: &str = "enc:1:";
+/// Bytes of an AES-256 key.
+const KEY_LENGTH: usize = 32;
+/// Bytes of a nonce; drawn anew for every encryption.
+const NONCE_LENGTH: usize = 12;
+
+/// Where the key of the vault comes from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// From `vault.key` in the data directory, made at first use.
+    DataDir,
+    /// From the configuration.
+    Given {
+        /// 32 bytes in base64 or hexadecimal digits.
+        key: SecretString,
+        /// The variable or file it stood in, for the log.
+        origin: String,
+    },
+}
+
+/// The secrets we keep. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    redactor: Redactor,
+    cipher: Aes256Gcm,
+    /// Encrypted values by kind and owner, as they are on disk.
+    values: Mutex<BTreeMap<String, String>>,
+}
+
+/// Why the vault cannot be opened or cannot take a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The key is not one.
+    #[error("{origin}: the vault key must be 32 bytes in base64")]
+    Key {
+        /// The file or variable.
+        origin: String,
+    },
+    /// The key file cannot be read or made.
+    #[error("{KEY_FILE}: {0}")]
+    KeyFile(#[source] io::Error),
+    /// The system gives no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The document cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The value is larger than the cipher takes.
+    #[error("the secret is too large")]
+    TooLarge,
+}
+
+impl Vault {
+    /// Opens the vault and encrypts what lies in it in plain text. What cannot be decrypted counts as unset; it stays
+    /// on disk until it is set anew, in case the right key comes back.
+    pub fn open(data: &DataDir, store: &Store, source: KeySource, redactor: Redactor) -> Result<Self, VaultError> {
+        let cipher = Aes256Gcm::new(&key(data.path(), source)?.into());
+        let values = store.read(DOCUMENT)?.unwrap_or_default();
+        let vault = Self(Arc::new(Inner {
+            store: store.clone(),
+            redactor,
+            cipher,
+            values: Mutex::new(values),
+        }));
+        vault.encrypt_plain_values()?;
+        vault.report_unreadable_values();
+        Ok(vault)
+    }
+
+    /// Keeps a secret of this owner: a user name, a VIN, or nothing where there can be one only.
+    pub fn put(&self, kind: Secret, subject: &str, secret: &SecretString) -> Result<(), VaultError> {
+        self.put_all(subject, &[(kind, secret)])
+    }
+
+    /// Keeps several secrets of one owner in one step: after a power cut either all are there or none.
+    pub fn put_all(&self, subject: &str, secrets: &[(Secret, &SecretString)]) -> Result<(), VaultError> {
+        let mut encrypted = Vec::new();
+        for (kind, secret) in secrets {
+            self.0.redactor.add(*kind, secret);
+            let name = name(*kind, subject);
+            let value = self.encrypt(&name, secret.expose_secret())?;
+            encrypted.push((name, value));
+        }
+        let mut values = self.values();
+        values.extend(encrypted);
+        Ok(self.0.store.write(DOCUMENT, &*values)?)
+    }
+
+    /// A secret of this owner; `None` when there is none that can be read.
+    pub fn get(&self, kind: Secret, subject: &str) -> Option<SecretString> {
+        let name = name(kind, subject);
+        let secret = self.decrypt(&name, self.values().get(&name)?)?;
+        self.0.redactor.add(kind, &secret);
+        Some(secret)
+    }
+
+    /// Forgets a secret.
+    pub fn remove(&self, kind: Secret, subject: &str) -> Result<(), VaultError> {
+        let mut values = self.values();
+        if values.remove(&name(kind, subject)).is_some() {
+            self.0.store.write(DOCUMENT, &*values)?;
+        }
+        Ok(())
+    }
+
+    fn encrypt_plain_values(&self) -> Result<(), VaultError> {
+        let mut values = self.values();
+        let mut plain = 0;
+        for (name, value) in values.iter_mut().filter(|(_, value)| !value.starts_with(ENCRYPTED)) {
+            *value = self.encrypt(name, value)?;
+            plain += 1;
+        }
+        if plain > 0 {
+            info!(
+                count = plain,
+                "secrets lay in the data directory in plain text; they are encrypted now"
+            );
+            self.0.store.write(DOCUMENT, &*values)?;
+        }
+        Ok(())
+    }
+
+    fn report_unreadable_values(&self) {
+        for (name, value) in self.values().iter() {
+            if self.decrypt(name, value).is_none() {
+                // The owner is left out: it can be a whole VIN.
+                let kind = name.split('/').next();
+                warn!(
+                    kind,
+                    "a stored secret is damaged or was encrypted with another key; it has to be set again"
+                );
+            }
+        }
+    }
+
+    fn encrypt(&self, name: &str, secret: &str) -> Result<String, VaultError> {
+        let mut sealed = random::<NONCE_LENGTH>()?.to_vec();
+        let nonce = sealed.as_slice().try_into().map_err(|_| VaultError::TooLarge)?;
+        let payload = Payload {
+            msg: secret.as_bytes(),
+            aad: name.as_bytes(),
+        };
+        let ciphertext = self
+            .0
+            .cipher
+            .encrypt(nonce, payload)
+            .map_err(|_| VaultError::TooLarge)?;
+        sealed.extend(ciphertext);
+        Ok(format!("{VERSION}{}", BASE64_STANDARD.encode(sealed)))
+    }
+
+    fn decrypt(&self, name: &str, value: &str) -> Option<SecretString> {
+        let sealed = BASE64_STANDARD.decode(value.strip_prefix(VERSION)?).ok()?;
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LENGTH)?;
+        let payload = Payload {
+            msg: ciphertext,
+            aad: name.as_bytes(),
+        };
+        let secret = self.0.cipher.decrypt(nonce.try_into().ok()?, payload).ok()?;
+        String::from_utf8(secret).ok().map(SecretString::from)
+    }
+
+    /// The values. Each change is a single call, so a thread that panicked cannot have left them half changed.
+    fn values(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(***)")
+    }
+}
+
+/// The name of a value in the document, and what its ciphertext is bound to.
+fn name(kind: Secret, subject: &str) -> String {
+    format!("{}/{subject}", kind.name())
+}
+
+fn key(directory: &Path, source: KeySource) -> Result<[u8; KEY_LENGTH], VaultError> {
+    let (text, origin) = match source {
+        KeySource::Given { key, origin } => (key, origin),
+        KeySource::DataDir => {
+            let path = directory.join(KEY_FILE);
+            (key_file(directory, &path)?, path.display().to_string())
+        }
+    };
+    info!(%origin, "vault key read");
+    let text = text.expose_secret().trim();
+    let bytes = hex::decode(text).ok().or_else(|| BASE64_STANDARD.decode(text).ok());
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(VaultError::Key { origin })
+}
+
+/// The text of the key file, which is made if it is not there. The lock of the data directory keeps others from doing
+/// so at the same time.
+fn key_file(directory: &Path, path: &Path) -> Result<SecretString, VaultError> {
+    if !path.try_exists().map_err(VaultError::KeyFile)? {
+        let text = format!("{}\n", BASE64_STANDARD.encode(random::<KEY_LENGTH>()?));
+        file::replace(directory, KEY_FILE, text.as_bytes()).map_err(VaultError::KeyFile)?;
+    }
+    let mode = fs::metadata(path).map_err(VaultError::KeyFile)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(VaultError::KeyFile)?;
+        warn!(
+            was = format!("{mode:o}"),
+            "{KEY_FILE} could be used by others; it is for its owner alone now"
+        );
+    }
+    fs::read_to_string(path)
+        .map(SecretString::from)
+        .map_err(VaultError::KeyFile)
+}
+
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], VaultError> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(VaultError::Random)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::store::documents::Writer;
+
+    const OWNER: &str = "owner@example.com";
+
+    struct Bench {
+        data: DataDir,
+        store: Store,
+        writer: Writer,
+        _parent: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let parent = tempfile::tempdir().unwrap();
+            let data = DataDir::open(parent.path().join("data")).unwrap();
+            let (store, writer) = Store::open(&data);
+            Self {
+                data,
+                store,
+                writer,
+                _parent: parent,
+            }
+        }
+
+        fn open(&self) -> Vault {
+            self.open_with(KeySource::DataDir).unwrap()
+        }
+
+        fn open_with(&self, source: KeySource) -> Result<Vault, VaultError> {
+            Vault::open(&self.data, &self.store, source, Redactor::default())
+        }
+
+        fn document(&self) -> BTreeMap<String, String> {
+            self.store.read(DOCUMENT).unwrap().unwrap()
+        }
+
+        fn mode_of_key(&self) -> u32 {
+            fs::metadata(self.data.path().join(KEY_FILE))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        }
+    }
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    fn get(vault: &Vault, kind: Secret, subject: &str) -> Option<String> {
+        vault.get(kind, subject).map(|secret| secret.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_secret_comes_back_after_a_restart_and_is_gone_once_removed() {
+        let bench = Bench::new();
+        bench
+            .open()
+            .put(Secret::CloudPassword, OWNER, &secret("S3cret!"))
+            .unwrap();
+        let vault = bench.open();
+        assert_eq!(get(&vault, Secret::CloudPassword, OWNER).as_deref(), Some("S3cret!"));
+        assert_eq!(get(&vault, Secret::Pin, OWNER), None);
+        vault.remove(Secret::CloudPassword, OWNER).unwrap();
+        vault.remove(Secret::CloudPassword, OWNER).unwrap();
+        assert_eq!(get(&bench.open(), Secret::CloudPassword, OWNER), None);
+        assert_eq!(format!("{vault:?}"), "Vault(***)");
+    }
+
+    #[tokio::test]
+    async fn no_file_holds_a_secret_in_plain_text() {
+        let bench = Bench::new();
+        let vault = bench.open();
+        let (password, token) = (secret("hunter2-hunter2"), secret("token-of-the-session"));
+        vault
+            .put_all(
+                OWNER,
+                &[(Secret::CloudPassword, &password), (Secret::AccessToken, &token)],
+            )
+            .unwrap();
+        let done = CancellationToken::new();
+        done.cancel();
+        bench.writer.run(done).await;
+        let mut seen = 0;
+        for entry in fs::read_dir(bench.data.path()).unwrap() {
+            let content = fs::read(entry.unwrap().path()).unwrap();
+            let text = String::from_utf8_lossy(&content);
+            seen += usize::from(text.contains(VERSION));
+            for plain in [password.expose_secret(), token.expose_secret()] {
+                assert!(!text.contains(plain) && !text.contains(&BASE64_STANDARD.encode(plain)));
+            }
+        }
+        assert_eq!(seen, 1, "the document with the encrypted values was written");
+    }
+
+    #[test]
+    fn the_same_secret_is_encrypted_differently_each_time() {
+        let bench = Bench::new();
+        let vault = bench.open();
+        vault.put(Secret::Pin, "LFZ1", &secret("1234")).unwrap();
+        let first = bench.document();
+        vault.put(Secret::Pin, "LFZ1", &secret("1234")).unwrap();
+        assert_ne!(first, bench.document());
+    }
+
+    #[test]
+    fn a_value_is_bound_to_its_kind_and_owner() {
+        let bench = Bench::new();
+        bench.open().put(Secret::Pin, "LFZ1", &secret("1234")).unwrap();
+        let mut moved = bench.document();
+        let value = moved["pin/LFZ1"].clone();
+        moved.insert("pin/LFZ2".to_owned(), value.clone());
+        moved.insert("mqtt_password/LFZ1".to_owned(), value);
+        bench.store.write(DOCUMENT, &moved).unwrap();
+        let vault = bench.open();
+        assert_eq!(get(&vault, Secret::Pin, "LFZ1").as_deref(), Some("1234"));
+        assert_eq!(get(&vault, Secret::Pin, "LFZ2"), None);
+        assert_eq!(get(&vault, Secret::MqttPassword, "LFZ1"), None);
+    }
+
+    #[test]
+    fn a_damaged_value_counts_as_unset_and_stays_until_it_is_set_anew() {
+        let bench = Bench::new();
+        bench.open().put(Secret::MqttPassword, "", &secret("broker")).unwrap();
+        let good = bench.document()["mqtt_password/"].clone();
+        let mut sealed = BASE64_STANDARD.decode(&good[VERSION.len()..]).unwrap();
+        for position in 0..sealed.len() {
+            sealed[position] ^= 1;
+            let flipped = format!("{VERSION}{}", BASE64_STANDARD.encode(&sealed));
+            sealed[position] ^= 1;
+            bench
+                .store
+                .write(DOCUMENT, &BTreeMap::from([("mqtt_password/", &flipped)]))
+                .unwrap();
+            let vault = bench.open();
+            assert_eq!(get(&vault, Secret::MqttPassword, ""), None);
+            assert_eq!(bench.document()["mqtt_password/"], flipped);
+        }
+        for damaged in ["enc:1:", "enc:1:AAAA", "enc:1:no base64", "enc:2:AAAA", "enc:"] {
+            bench
+                .store
+                .write(DOCUMENT, &BTreeMap::from([("mqtt_password/", damaged)]))
+                .unwrap();
+            assert_eq!(get(&bench.open(), Secret::MqttPassword, ""), None, "{damaged}");
+        }
+        let vault = bench.open();
+        vault.put(Secret::MqttPassword, "", &secret("again")).unwrap();
+        assert_eq!(get(&vault, Secret::MqttPassword, "").as_deref(), Some("again"));
+    }
+
+    #[test]
+    fn plain_values_of_the_past_are_encrypted_at_start() {
+        let bench = Bench::new();
+        let plain = BTreeMap::from([("pin/LFZ1", "0123"), ("mqtt_password/", "hunter2")]);
+        bench.store.write(DOCUMENT, &plain).unwrap();
+        let vault = bench.open();
+        assert!(bench.document().values().all(|value| value.starts_with(VERSION)));
+        assert_eq!(get(&vault, Secret::Pin, "LFZ1").as_deref(), Some("0123"));
+        assert_eq!(get(&vault, Secret::MqttPassword, "").as_deref(), Some("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_that_looks_encrypted_is_encrypted_all_the_same() {
+        let bench = Bench::new();
+        bench
+            .open()
+            .put(Secret::CloudPassword, OWNER, &secret("enc:1:AAAA"))
+            .unwrap();
+        assert_ne!(bench.document()["cloud_password/owner@example.com"], "enc:1:AAAA");
+        assert_eq!(
+            get(&bench.open(), Secret::CloudPassword, OWNER).as_deref(),
+            Some("enc:1:AAAA")
+        );
+    }
+
+    #[test]
+    fn the_key_file_is_for_its_owner_alone_and_repaired_when_it_is_not() {
+        let bench = Bench::new();
+        bench.open();
+        assert_eq!(bench.mode_of_key(), 0o600);
+        let key = fs::read(bench.data.path().join(KEY_FILE)).unwrap();
+        fs::set_permissions(bench.data.path().join(KEY_FILE), Permissions::from_mode(0o644)).unwrap();
+        bench.open();
+        assert_eq!(bench.mode_of_key(), 0o600);
+        assert_eq!(fs::read(bench.data.path().join(KEY_FILE)).unwrap(), key);
+    }
+
+    #[test]
+    fn a_given_key_is_used_and_leaves_no_file() {
+        let bench = Bench::new();
+        let given = |text: &str| KeySource::Given {
+            key: secret(text),
+            origin: "environment variable X".to_owned(),
+        };
+        let hexadecimal = "07".repeat(KEY_LENGTH);
+        let base64 = format!("{}\n", BASE64_STANDARD.encode([7; KEY_LENGTH]));
+        bench
+            .open_with(given(&hexadecimal))
+            .unwrap()
+            .put(Secret::Pin, "LFZ1", &secret("1234"))
+            .unwrap();
+        let vault = bench.open_with(given(&base64)).unwrap();
+        assert_eq!(get(&vault, Secret::Pin, "LFZ1").as_deref(), Some("1234"));
+        assert!(!bench.data.path().join(KEY_FILE).exists());
+        for wrong in ["", "short", "AAAA", &"0".repeat(66)] {
+            let error = bench.open_with(given(wrong)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "environment variable X: the vault key must be 32 bytes in base64"
+            );
+        }
+    }
+
+    #[test]
+    fn another_key_finds_nothing_and_destroys_nothing() {
+        let bench = Bench::new();
+        bench.open().put(Secret::Pin, "LFZ1", &secret("1234")).unwrap();
+        let key = fs::read(bench.data.path().join(KEY_FILE)).unwrap();
+        fs::remove_file(bench.data.path().join(KEY_FILE)).unwrap();
+        assert_eq!(get(&bench.open(), Secret::Pin, "LFZ1"), None);
+        fs::write(bench.data.path().join(KEY_FILE), key).unwrap();
+        assert_eq!(get(&bench.open(), Secret::Pin, "LFZ1").as_deref(), Some("1234"));
+    }
+
+    #[test]
+    fn a_key_file_that_cannot_be_read_is_an_error() {
+        let bench = Bench::new();
+        fs::create_dir(bench.data.path().join(KEY_FILE)).unwrap();
+        assert!(matches!(
+            bench.open_with(KeySource::DataDir),
+            Err(VaultError::KeyFile(_))
+        ));
+    }
+
+    #[test]
+    fn secrets_that_pass_through_are_kept_out_of_the_log() {
+        let bench = Bench::new();
+        let redactor = Redactor::default();
+        let open = || Vault::open(&bench.data, &bench.store, KeySource::DataDir, redactor.clone()).unwrap();
+        open().put(Secret::AccessToken, OWNER, &secret("token-1")).unwrap();
+        assert_eq!(redactor.redact("got token-1."), "got [access token].");
+    }
+}

@@ -1,0 +1,359 @@
+//! What users may write into `config.yaml` and the environment, and what they are told when it is wrong.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use leapmotor2mqtt::config::keys::{ENVIRONMENT_PREFIX, KEYS, Kind, variable};
+use leapmotor2mqtt::config::{Loaded, ServerIdentity, Settings, Sources, environment_example, load};
+use leapmotor2mqtt::store::vault::KeySource;
+use secrecy::{ExposeSecret, SecretString};
+
+const VIN: &str = "LFZTEST0000000001";
+
+fn root(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let named = |(name, value): &(&str, &str)| (format!("{ENVIRONMENT_PREFIX}{name}"), (*value).to_owned());
+    pairs.iter().map(named).collect()
+}
+
+/// A configuration in a directory of its own.
+struct Case {
+    directory: tempfile::TempDir,
+    sources: Sources,
+}
+
+impl Case {
+    fn yaml(text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.yaml");
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let sources = Sources { config_file: Some(file), ..Sources::default() };
+        Self { directory, sources }
+    }
+
+    fn environment(pairs: &[(&str, &str)]) -> Self {
+        Self::yaml("").with(pairs)
+    }
+
+    fn with(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.sources.environment.extend(variables(pairs));
+        self
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn load(&self) -> Loaded {
+        load(self.sources.clone()).unwrap()
+    }
+
+    fn settings(&self) -> Settings {
+        self.load().settings
+    }
+
+    /// The one line that the user sees.
+    fn error(&self) -> String {
+        let line = load(self.sources.clone()).unwrap_err().to_string();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        line
+    }
+
+    fn fails_with(&self, parts: &[&str]) {
+        let line = self.error();
+        for part in parts {
+            assert!(line.contains(part), "`{part}` is missing in: {line}");
+        }
+    }
+}
+
+fn plain(secret: &Option<SecretString>) -> Option<&str> {
+    secret.as_ref().map(ExposeSecret::expose_secret)
+}
+
+#[test]
+fn the_example_loads_as_it_stands() {
+    let sources = Sources { config_file: Some(root("config.yaml")), ..Sources::default() };
+    let loaded = load(sources).unwrap();
+    assert!(loaded.settings.accounts.is_empty());
+    assert_eq!(loaded.warnings, Vec::<String>::new(), "the example holds no secrets");
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let example = Sources { config_file: Some(root("config.yaml")), ..Sources::default() };
+    let example = load(example).unwrap().settings;
+    assert_eq!(format!("{example:?}"), format!("{:?}", Case::yaml("").settings()));
+}
+
+#[test]
+fn the_environment_example_names_every_key_and_only_those() {
+    let file = root(".env.example");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        fs::write(&file, environment_example()).unwrap();
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text, environment_example(), "run this test with UPDATE_EXAMPLES=1");
+    let named = text.lines().filter_map(|line| line.strip_prefix("#LEAPMOTOR2MQTT_")?.split_once('='));
+    let named: Vec<_> = named.map(|(name, _)| format!("{ENVIRONMENT_PREFIX}{name}")).collect();
+    let mut expected = Vec::new();
+    for row in KEYS.iter().filter(|row| !row.doc.is_empty()) {
+        expected.push(variable(row));
+        if matches!(row.kind, Kind::Secret(_)) {
+            expected.push(format!("{}_FILE", variable(row)));
+        }
+    }
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn every_documented_default_can_be_given_by_its_variable() {
+    for row in KEYS {
+        let Some(default) = row.default else { continue };
+        let case = Case { sources: Sources { environment: vec![(variable(row), default.to_owned())], ..Case::yaml("").sources }, ..Case::yaml("") };
+        // The variable whose name does not follow from its path is the only one that is not meant for users.
+        if !row.doc.is_empty() {
+            case.settings();
+        }
+    }
+}
+
+#[test]
+fn later_sources_win() {
+    let mut case = Case::yaml("mqtt: {host: from-file, port: 1, username: file}").with(&[("MQTT__HOST", "from-env"), ("MQTT__PORT", "2")]);
+    case.sources.addon_options = Some(case.file("options.json", r#"{"mqtt": {"port": 3}, "accounts": []}"#));
+    case.sources.overrides = vec![("mqtt.port".into(), "4".into())];
+    let mqtt = case.settings().mqtt;
+    assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.username.as_deref()), ("from-env", 4, Some("file")));
+    case.sources.overrides.clear();
+    assert_eq!(case.settings().mqtt.port, 3);
+}
+
+#[test]
+fn text_from_the_environment_stays_text() {
+    for text in ["0123", "true", "12345678", "1e3", "null", "~", "[a", "{x=1}", " blank ", "a,b", "\"quoted\""] {
+        let settings = Case::environment(&[
+            ("ACCOUNTS__0__USERNAME", "owner@example.com"),
+            ("ACCOUNTS__0__PASSWORD", text),
+            ("ACCOUNTS__0__CARS__0__VIN", VIN),
+            ("ACCOUNTS__0__CARS__0__PIN", text),
+            ("MQTT__PASSWORD", text),
+        ])
+        .settings();
+        let account = &settings.accounts[0];
+        assert_eq!(plain(&account.password), Some(text));
+        assert_eq!(plain(&account.cars[0].pin), Some(text));
+        assert_eq!(plain(&settings.mqtt.password), Some(text));
+    }
+}
+
+#[test]
+fn text_in_the_file_stays_text_even_without_quotes() {
+    let yaml = format!(
+        "accounts:\n- username: a\n  password: true\n  cars: [{{vin: {VIN}, pin: 0123}}]\nmqtt: {{password: 1e3}}\ncloud: {{policy_id: 020}}\n"
+    );
+    let settings = Case::yaml(&yaml).settings();
+    assert_eq!(plain(&settings.accounts[0].password), Some("true"));
+    assert_eq!(plain(&settings.accounts[0].cars[0].pin), Some("0123"));
+    assert_eq!(plain(&settings.mqtt.password), Some("1e3"));
+    assert_eq!(settings.cloud.policy_id, "020");
+}
+
+#[test]
+fn a_list_fits_into_one_variable() {
+    for list in [
+        format!(r#"[{{"username":"a","password":"true","cars":[{{"vin":"{VIN}","pin":"0123"}}]}},{{"username":"b"}}]"#),
+        format!("[{{username=a,password=true,cars=[{{vin={VIN},pin=0123}}]}},{{username=b}}]"),
+    ] {
+        let case = Case::yaml("accounts: [{username: file}, {username: x}, {username: y}]").with(&[("ACCOUNTS", &list)]);
+        let accounts = case.settings().accounts;
+        let names: Vec<_> = accounts.iter().map(|account| account.username.as_str()).collect();
+        assert_eq!(names, ["a", "b"], "a list replaces that of the file");
+        assert_eq!(plain(&accounts[0].password), Some("true"));
+        assert_eq!(plain(&accounts[0].cars[0].pin), Some("0123"));
+    }
+    for list in ["on3, autopark", "[on3, autopark]", r#"["on3","autopark"]"#] {
+        assert_eq!(Case::environment(&[("COMMANDS__ALLOW", list)]).settings().commands.allow, ["on3", "autopark"]);
+    }
+}
+
+#[test]
+fn a_single_place_of_a_list_can_be_changed_from_the_environment() {
+    let yaml = "accounts: [{username: first}, {username: second, p12_password: kept}]";
+    let accounts = Case::yaml(yaml).with(&[("ACCOUNTS__1__PASSWORD", "0123")]).settings().accounts;
+    assert_eq!(accounts.len(), 2);
+    assert_eq!(accounts[1].username, "second");
+    assert_eq!(plain(&accounts[1].password), Some("0123"));
+    assert_eq!(plain(&accounts[1].p12_password), Some("kept"));
+}
+
+#[test]
+fn a_secret_can_be_read_from_a_file() {
+    let case = Case::yaml("mqtt: {password: low}");
+    let file = case.file("secret", "0123\n").display().to_string();
+    let case = case.with(&[("MQTT__PASSWORD_FILE", &file), ("VAULT_KEY_FILE", &file)]);
+    let settings = case.settings();
+    assert_eq!(plain(&settings.mqtt.password), Some("0123"));
+    let KeySource::Given { key, origin } = settings.vault_key else { panic!("the key was given") };
+    assert_eq!((key.expose_secret(), origin), ("0123", format!("file {file}")));
+
+    case.file("secret", "\n");
+    case.fails_with(&["LEAPMOTOR2MQTT_MQTT__PASSWORD_FILE", "mqtt.password_file", "empty"]);
+    let missing = Case::yaml("telegram: {token_file: /nowhere/token}");
+    missing.fails_with(&["config.yaml", "telegram.token_file", "/nowhere/token"]);
+    Case::yaml("mqtt: {password: a, password_file: config.yaml}").fails_with(&["mqtt.password"]);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_source_and_the_nearest_known_key() {
+    Case::yaml("mqtt: {hots: x}").fails_with(&["config.yaml", "`mqtt.hots`", "`mqtt.host`"]);
+    Case::yaml("mqqt: {host: x}").fails_with(&["config.yaml", "`mqqt`", "`mqtt`"]);
+    let nested = Case::yaml("accounts: [{username: a, cars: [{vim: x}]}]");
+    nested.fails_with(&["`accounts[0].cars[0].vim`", "`accounts[].cars[].vin`"]);
+    Case::environment(&[("MQTT__HOTS", "x")]).fails_with(&["LEAPMOTOR2MQTT_MQTT__HOTS", "`mqtt.hots`", "`mqtt.host`"]);
+    Case::environment(&[("MQTT_HOST", "x")]).fails_with(&["LEAPMOTOR2MQTT_MQTT_HOST", "`mqtt.host`"]);
+    Case::environment(&[("ACCOUNTS", "[{usrname=a}]")]).fails_with(&["LEAPMOTOR2MQTT_ACCOUNTS", "`accounts[].username`"]);
+    let mut options = Case::yaml("");
+    options.sources.addon_options = Some(options.file("options.json", r#"{"langauge":"de"}"#));
+    options.fails_with(&["options.json", "`langauge`", "`language`"]);
+}
+
+#[test]
+fn a_renamed_key_leads_to_its_new_name() {
+    Case::yaml("mqtt: {broker: x}").fails_with(&["config.yaml", "`mqtt.broker`", "`mqtt.host`"]);
+    Case::environment(&[("TIMEZONE", "UTC")]).fails_with(&["LEAPMOTOR2MQTT_TIMEZONE", "`time_zone`"]);
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_named_with_its_source_and_what_was_expected() {
+    Case::yaml("mqtt: {port: abc}").fails_with(&["config.yaml", "`mqtt.port`", "whole number from 1 to 65535", "`abc`"]);
+    Case::environment(&[("MQTT__PORT", "70000")]).fails_with(&["LEAPMOTOR2MQTT_MQTT__PORT", "from 1 to 65535"]);
+    Case::environment(&[("ADMIN__ENABLED", "yes")]).fails_with(&["LEAPMOTOR2MQTT_ADMIN__ENABLED", "true or false"]);
+    Case::yaml("log: {level: loud}").fails_with(&["`log.level`", "one of error, warn"]);
+    Case::yaml("accounts: {username: a}").fails_with(&["config.yaml", "`accounts`", "a list"]);
+    Case::yaml("mqtt: 5").fails_with(&["config.yaml", "mqtt"]);
+    Case::yaml("mqtt: {host: [a]}").fails_with(&["config.yaml", "mqtt.host"]);
+    Case::yaml("admin: {listen: here}").fails_with(&["config.yaml", "`admin.listen`", "127.0.0.1:8099"]);
+    Case::yaml("time_zone: Mars/Base").fails_with(&["config.yaml", "`time_zone`", "Mars/Base"]);
+    Case::yaml("cloud: {base_url: 'http://x'}").fails_with(&["`cloud.base_url`", "https://"]);
+    Case::yaml("mqtt: {host: 'mqtt://x:1883'}").fails_with(&["`mqtt.host`"]);
+    Case::yaml("mqtt: {base_topic: 'a/#'}").fails_with(&["`mqtt.base_topic`"]);
+    Case::yaml("admin: {cors_origins: ['*']}").fails_with(&["`admin.cors_origins[0]`"]);
+    Case::yaml("admin: {trusted_proxies: [1.2.3.4, x]}").fails_with(&["`admin.trusted_proxies[1]`"]);
+    Case::yaml("currency: euro").fails_with(&["`currency`", "EUR"]);
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused() {
+    Case::yaml("accounts: [{password: x}]").fails_with(&["config.yaml", "`accounts[0].username`", "given"]);
+    Case::yaml("accounts: [{username: a}, {username: A}]").fails_with(&["`accounts[1].username`"]);
+    Case::yaml("accounts: [{username: a, cars: [{pin: '1'}]}]").fails_with(&["`accounts[0].cars[0].vin`"]);
+    Case::yaml("accounts: [{username: a, cars: [{vin: V}, {vin: V}]}]").fails_with(&["`accounts[0].cars[1].vin`"]);
+    Case::yaml("accounts: [{username: a, cars: [{vin: 'V/1'}]}]").fails_with(&["`accounts[0].cars[0].vin`"]);
+    Case::yaml("mqtt: {tls: {client_cert: x}}").fails_with(&["config.yaml", "`mqtt.tls.client_key`"]);
+    Case::yaml("cloud: {server_ca: x, server_identity: system_roots}").fails_with(&["`cloud.server_identity`"]);
+    Case::yaml("mqtt: {host: a, host: b}").fails_with(&["`mqtt.host`", "once"]);
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let hidden = "hunter2";
+    for case in [
+        Case::environment(&[("ACCOUNTS", "[{username=a,password=hunter2")]),
+        Case::environment(&[("ACCOUNTS", "hunter2")]),
+        Case::yaml("accounts: [{username: a, password: [hunter2]}]"),
+        Case::yaml("accounts: [{username: a, password: {x: hunter2}}]"),
+        Case::yaml("accounts: hunter2"),
+        Case::yaml("mqtt: {password: a, password: hunter2}"),
+    ] {
+        let line = case.error();
+        assert!(!line.contains(hidden), "{line}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let case = |text: &str| Case::yaml(text);
+    case("mqtt: [unclosed").fails_with(&["config.yaml", "line"]);
+    let mut missing = case("");
+    missing.sources.config_file = Some("/nowhere/config.yaml".into());
+    missing.fails_with(&["/nowhere/config.yaml"]);
+    let binary = case("");
+    fs::write(binary.directory.path().join("config.yaml"), [0xff, 0xfe]).unwrap();
+    binary.fails_with(&["config.yaml", "UTF-8"]);
+    let mut options = case("");
+    options.sources.addon_options = Some(options.file("options.json", "<html>"));
+    options.fails_with(&["options.json", "section"]);
+}
+
+#[test]
+fn hooks_are_split_like_a_shell_does() {
+    let hook = |line: &str| Case::environment(&[("HOOKS__CAR_UNLOCKED", line)]);
+    for (line, words) in [
+        ("notify now", &["notify", "now"][..]),
+        ("\"/opt/my tools/notify\" now", &["/opt/my tools/notify", "now"]),
+        ("notify 'two words' $HOME", &["notify", "two words", "$HOME"]),
+        (r"notify two\ words", &["notify", "two words"]),
+    ] {
+        assert_eq!(hook(line).settings().hooks["car_unlocked"], words, "{line}");
+    }
+    for line in ["notify 'open", "notify \"open"] {
+        hook(line).fails_with(&["LEAPMOTOR2MQTT_HOOKS__CAR_UNLOCKED", "`hooks.car_unlocked`", "quotes", line]);
+    }
+    hook("   ").fails_with(&["`hooks.car_unlocked`", "program"]);
+    assert!(hook("").settings().hooks.is_empty(), "an empty variable counts as not set");
+}
+
+#[test]
+fn a_readable_file_with_secrets_is_warned_about() {
+    let open = |text: &str| {
+        let case = Case::yaml(text);
+        let file = case.sources.config_file.clone().unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+        case.load().warnings
+    };
+    let warnings = open("mqtt: {password: x}");
+    assert!(matches!(&warnings[..], [line] if line.contains("config.yaml") && line.contains("chmod 600")), "{warnings:?}");
+    assert!(open("mqtt: {username: x}").is_empty());
+    assert!(Case::yaml("mqtt: {password: x}").load().warnings.is_empty());
+}
+
+#[test]
+fn settings_never_print_a_secret() {
+    let yaml = format!("accounts: [{{username: a, password: hunter2, cars: [{{vin: {VIN}, pin: 987123}}]}}]\nvault_key: hunter2");
+    let settings = Case::yaml(&yaml).settings();
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("987123") && !shown.contains(VIN), "{shown}");
+    assert_eq!(settings.secrets().len(), 3);
+}
+
+#[test]
+fn the_fixed_keys_mean_what_they_say() {
+    let settings = Case::yaml(
+        "cloud: {base_url: 'https://127.0.0.1:4000/', server_ca: ca.pem}\n\
+         mqtt: {tls: {ca: ca.pem, client_cert: c.pem, client_key: k.pem}}\n\
+         commands: {spacing_seconds: 3}\ntime_zone: Europe/Rome\ndata_dir: /data\n",
+    )
+    .with(&[("LOOPBACK_ONLY", "true")])
+    .settings();
+    assert_eq!(settings.cloud.base_url, "https://127.0.0.1:4000");
+    assert_eq!(settings.cloud.server_identity, ServerIdentity::Authority("ca.pem".into()));
+    assert!(settings.cloud.loopback_only);
+    let tls = settings.mqtt.tls.unwrap();
+    assert_eq!(tls.client, Some(("c.pem".into(), "k.pem".into())));
+    assert_eq!(settings.commands.spacing, Duration::from_secs(3));
+    assert_eq!(settings.time_zone.iana_name(), Some("Europe/Rome"));
+    assert_eq!(settings.history.database, Path::new("/data/history.db"));
+    let defaults = Case::yaml("").settings();
+    assert_eq!(defaults.cloud.server_identity, ServerIdentity::PinnedOnFirstUse);
+    assert_eq!(defaults.mqtt.tls, None);
+    assert_eq!(Case::yaml("mqtt: {tls: {enabled: true}}").settings().mqtt.tls.unwrap().ca, None);
+}
