@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
@@ -23,6 +23,10 @@ use crate::store::secret::Secret;
 /// Shorter secrets are not searched for: replacing every `1234` would make the log useless and point to the PIN. They
 /// are kept out by their type alone.
 const MIN_LENGTH: usize = 6;
+/// How often a text can have been quoted on its way: as JSON, that in an event, and that in a JSON log.
+const QUOTED: usize = 3;
+/// What forms and web addresses escape.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 /// How many values are searched for; the oldest give way to new tokens.
 const MAX_VALUES: usize = 256;
 
@@ -83,10 +87,16 @@ impl Redactor {
         if plain.chars().count() < MIN_LENGTH {
             return;
         }
-        let escaped = format!("{plain:?}");
-        let in_address = utf8_percent_encode(plain, NON_ALPHANUMERIC).to_string();
+        let in_address = utf8_percent_encode(plain, IN_ADDRESS).to_string();
+        let mut forms = vec![plain.to_owned(), in_address.replace("%20", "+"), in_address];
+        let mut escaped = plain.to_owned();
+        for _ in 0..QUOTED {
+            escaped = format!("{escaped:?}");
+            escaped = escaped[1..escaped.len() - 1].to_owned();
+            forms.push(escaped.clone());
+        }
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [plain, escaped.trim_matches('"'), &in_address] {
+        for form in forms {
             if known.iter().all(|known| known.value.expose_secret() != form) {
                 known.push(Known {
                     value: form.into(),
@@ -241,7 +251,7 @@ mod tests {
             }
             let text = logged(format, colours, &redactor, || {
                 for secret in secrets {
-                    trace!(secret, shown = ?secret, "form password={secret}&x={}", utf8_percent_encode(secret, NON_ALPHANUMERIC));
+                    trace!(secret, shown = ?secret, "form password={secret}&x={}", utf8_percent_encode(secret, IN_ADDRESS));
                     trace!("{:?}", serde_json::json!({ "password": secret }).to_string());
                 }
                 trace!(account = "owner@example.com", "Signed in as other.name@example.org");

@@ -56,6 +56,9 @@ impl<'a> Parser<'a> {
                     .bare(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
                     .to_owned(),
             };
+            if name.is_empty() {
+                return None;
+            }
             self.eat('=').or_else(|| self.eat(':'))?;
             entries.push((name, self.value(depth + 1)?));
             self.separator('}')?;

@@ -63,6 +63,10 @@ impl<'de> Visitor<'de> for At {
         Ok(Node::Empty)
     }
 
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Node::Empty)
+    }
+
     fn visit_str<E>(self, text: &str) -> Result<Node, E> {
         Ok(Node::Text(text.to_owned()))
     }
