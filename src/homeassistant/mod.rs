@@ -1,1 +1,64 @@
-//! placeholder
+//! How a car looks in Home Assistant.
+//!
+//! One table, the [`catalog`], has a row per entity. Everything else is worked out from it: discovery messages
+//! ([`car_discovery`], [`bridge_discovery`]), the retained state topics ([`car_states`], [`bridge_states`]), the command
+//! topics and what a message on one of them means ([`Inbox`]), and the tables for people ([`table`]).
+//!
+//! Pure: it knows neither the broker connection nor the cloud, and the time is always an argument.
+
+pub mod catalog;
+mod commands;
+mod discovery;
+mod format;
+mod inbound;
+mod offer;
+mod scene;
+mod states;
+mod table;
+mod topics;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+
+use crate::vehicle::facts::{FactKey, Subject, Value};
+
+pub use catalog::entity::{Cadence, Entity, Platform};
+pub use commands::Policy;
+pub use discovery::{Discovery, bridge_discovery, car_discovery, with_removals};
+pub use inbound::{Inbound, Inbox, Message, Refusal, Verdict, command_event, result_payload};
+pub use scene::Scene;
+pub use states::{StateMessage, bridge_states, car_states, car_topics};
+pub use table::{Format, decode_values, table};
+pub use topics::command_topics;
+
+/// What shapes topics and messages.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// First level of our own topics.
+    pub base_topic: String,
+    /// First level of discovery topics.
+    pub discovery_prefix: String,
+    /// Where Home Assistant says that it has started.
+    pub status_topic: String,
+    /// Our version, shown as the origin's.
+    pub version: &'static str,
+    /// Where to get help, shown as the origin's.
+    pub support_url: &'static str,
+    /// The zone whose offset moments carry.
+    pub time_zone: TimeZone,
+    /// Facts that somebody produces in this run; rows of other facts are not announced.
+    pub expected_facts: BTreeSet<FactKey>,
+    /// Which commands the owner allows.
+    pub policy: Policy,
+    /// The bridge's own page, if it has one.
+    pub configuration_url: Option<String>,
+}
+
+/// The newest value of every known fact.
+pub type Facts = BTreeMap<(Subject, FactKey), Value>;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

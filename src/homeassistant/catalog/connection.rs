@@ -1,0 +1,104 @@
+//! What we know of the car as a member of the account, and how fresh it is.
+
+use super::entity::{Entity, Fits, Platform, Wish, binary, entity, moment, sensor, words};
+use crate::homeassistant::scene::{number, word};
+use crate::vehicle::Reading as R;
+use crate::vehicle::car::PinStatus;
+use crate::vehicle::facts::Value;
+use crate::vehicle::intent::{BridgeAction, Intent};
+use crate::vehicle::state::Activity;
+
+pub const ROWS: &[Entity] = &[
+    binary("vehicle_online", "Vehicle online")
+        .class("connectivity")
+        .diagnostic()
+        .known(|car| {
+            car.state.vehicle_time?;
+            Some(Value::Flag(!car.state.stale))
+        })
+        .note("Off while the newest word of the car is old; that is normal for a sleeping car."),
+    binary("frame_frozen", "Car not reporting")
+        .class("problem")
+        .diagnostic()
+        .known(|car| {
+            car.state.vehicle_time?;
+            let busy = matches!(
+                car.state.motion.activity,
+                Some(Activity::Driving | Activity::Charging | Activity::Ready)
+            );
+            Some(Value::Flag(car.state.stale && busy))
+        })
+        .note("On when a car fell silent that should be talking; a sleeping car is not a problem."),
+    sensor("data_age", "Data age")
+        .measures(Some("duration"), "s", 0)
+        .diagnostic()
+        .disabled()
+        .at_most_every(5)
+        .known(|car| number(car.data_age()?, 0)),
+    moment("last_vehicle_update", "Last vehicle update")
+        .diagnostic()
+        .at_most_every(5)
+        .known(|car| car.state.vehicle_time.map(Value::Time)),
+    moment("last_cloud_refresh", "Last cloud refresh")
+        .diagnostic()
+        .at_most_every(15)
+        .known(|car| car.state.received.map(Value::Time)),
+    entity(Platform::Button, "refresh", "Refresh now")
+        .icon("mdi:refresh")
+        .diagnostic()
+        .acts(|_, car| {
+            Ok(Wish::Now(Intent::Bridge(BridgeAction::Refresh(
+                car.view.car.vin.clone(),
+            ))))
+        }),
+    sensor("last_command", "Last command")
+        .icon("mdi:remote")
+        .diagnostic()
+        .fact()
+        .attributes_from("last_command/attributes"),
+    entity(Platform::Event, "event_command", "Command result")
+        .icon("mdi:remote")
+        .diagnostic()
+        .happens(&[
+            "accepted",
+            "confirmed",
+            "not_confirmed",
+            "refused",
+            "superseded",
+            "expired",
+        ]),
+    binary("pin_configured", "PIN configured")
+        .icon("mdi:form-textbox-password")
+        .diagnostic()
+        .known(|car| Some(Value::Flag(car.view.pin != PinStatus::Missing)))
+        .note("Off: commands are unavailable until a PIN is stored."),
+    binary("pin_problem", "PIN rejected")
+        .class("problem")
+        .diagnostic()
+        .known(|car| Some(Value::Flag(car.view.pin == PinStatus::Rejected)))
+        .note("On: the cloud refused the PIN; nothing is sent until it is changed."),
+    words("ownership", "Account role", &["owner", "shared"])
+        .diagnostic()
+        .disabled()
+        .known(|car| word(if car.view.car.shared { "shared" } else { "owner" })),
+    moment("shared_until", "Share expires")
+        .diagnostic()
+        .disabled()
+        .only(Fits::Shared)
+        .known(|car| car.view.car.share_expires.map(Value::Time))
+        .note("Unknown for a share without an end."),
+    sensor("vin", "VIN")
+        .icon("mdi:identifier")
+        .diagnostic()
+        .disabled()
+        .known(|car| word(car.view.car.vin.last(6)))
+        .note("The last six characters."),
+    binary("bluetooth", "Bluetooth")
+        .class("connectivity")
+        .diagnostic()
+        .from(&[R::BluetoothOn], |car| car.is_set(R::BluetoothOn)),
+    binary("hotspot_state", "Wi-Fi hotspot state")
+        .class("connectivity")
+        .diagnostic()
+        .from(&[R::HotspotOn], |car| car.is_set(R::HotspotOn)),
+];

@@ -1,0 +1,554 @@
+//! What a row of the catalog is made of.
+//!
+//! Rows are written as a chain of `const` functions that start with the platform, so that a row says only what is
+//! special about it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::homeassistant::Options;
+use crate::homeassistant::commands::Rejection;
+use crate::homeassistant::scene::Scene;
+use crate::vehicle::command::ClimateSettings;
+use crate::vehicle::facts::{FactKey, Value};
+use crate::vehicle::intent::Intent;
+use crate::vehicle::{Powertrain, Reading};
+
+/// One entity of Home Assistant.
+#[derive(Debug, Clone, Copy)]
+pub struct Entity {
+    /// Stable name, English: last level of its topics, end of its ids.
+    pub key: &'static str,
+    /// The platform of Home Assistant.
+    pub platform: Platform,
+    /// On which device it sits.
+    pub device: Device,
+    /// English name. Never repeats the device's name, and no two rows of a device share one.
+    pub name: &'static str,
+    /// Device class.
+    pub class: Option<&'static str>,
+    /// State class.
+    pub state_class: Option<StateClass>,
+    /// Unit.
+    pub unit: Option<&'static str>,
+    /// Decimals to show.
+    pub precision: Option<u8>,
+    /// Where Home Assistant files it.
+    pub category: Option<Category>,
+    /// Whether it is switched on when first seen.
+    pub enabled: bool,
+    /// Icon, for rows without a class.
+    pub icon: Option<&'static str>,
+    /// The words its state can be; for an event, its types.
+    pub options: &'static [&'static str],
+    /// Lowest, highest and step, for numbers.
+    pub range: Option<Range>,
+    /// Where the value of its own topic comes from.
+    pub source: Source,
+    /// Values and controls on topics below its own.
+    pub parts: &'static [Part],
+    /// The readings it rests on: it is offered once the car has ever sent one of them. Empty: no evidence is needed.
+    pub reads: &'static [Reading],
+    /// On which cars it makes sense.
+    pub fits: Fits,
+    /// The commands it sends, by their names in the registry; it is offered if one of them is.
+    pub commands: &'static [&'static str],
+    /// What a message on its `set` topic means.
+    pub control: Option<Control>,
+    /// Attributes that add something to the state.
+    pub attributes: Attributes,
+    /// Keys of the discovery message that depend on the car.
+    pub details: Option<Details>,
+    /// How often a new value goes out.
+    pub cadence: Cadence,
+    /// What has to be up for the entity to be available.
+    pub tier: Tier,
+    /// What the user should know about it.
+    pub note: &'static str,
+}
+
+/// Platforms of Home Assistant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    /// `binary_sensor`
+    BinarySensor,
+    /// `button`
+    Button,
+    /// `climate`
+    Climate,
+    /// `cover`
+    Cover,
+    /// `device_tracker`
+    DeviceTracker,
+    /// `event`
+    Event,
+    /// `lock`
+    Lock,
+    /// `number`
+    Number,
+    /// `sensor`
+    Sensor,
+}
+
+impl Platform {
+    /// Its name in Home Assistant.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BinarySensor => "binary_sensor",
+            Self::Button => "button",
+            Self::Climate => "climate",
+            Self::Cover => "cover",
+            Self::DeviceTracker => "device_tracker",
+            Self::Event => "event",
+            Self::Lock => "lock",
+            Self::Number => "number",
+            Self::Sensor => "sensor",
+        }
+    }
+
+    /// The key of the discovery message that names the topic of its own value; `None` for platforms without one.
+    pub fn state_topic_key(self) -> Option<&'static str> {
+        match self {
+            Self::Button | Self::Climate => None,
+            // Without a state topic Home Assistant derives the zone from the coordinates.
+            Self::DeviceTracker => Some("json_attr_t"),
+            _ => Some("stat_t"),
+        }
+    }
+
+    /// Whether its topic holds JSON instead of a plain value.
+    pub fn holds_json(self) -> bool {
+        self == Self::DeviceTracker
+    }
+}
+
+/// The device an entity sits on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// Each car.
+    Car,
+    /// The bridge.
+    Bridge,
+}
+
+impl Device {
+    /// `car` or `bridge`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Car => "car",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+/// State classes of Home Assistant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateClass {
+    /// A present value.
+    Measurement,
+    /// A counter that may be reset to 0.
+    TotalIncreasing,
+}
+
+impl StateClass {
+    /// Its name in Home Assistant.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measurement => "measurement",
+            Self::TotalIncreasing => "total_increasing",
+        }
+    }
+}
+
+/// Where Home Assistant files an entity that is not of first interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// A setting.
+    Config,
+    /// Something to look at when in doubt.
+    Diagnostic,
+}
+
+impl Category {
+    /// Its name in Home Assistant.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Diagnostic => "diagnostic",
+        }
+    }
+}
+
+/// What a number takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// Lowest value.
+    pub min: u8,
+    /// Highest value.
+    pub max: u8,
+    /// Step.
+    pub step: u8,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source {
+    /// The entity has no value of its own.
+    None,
+    /// The picture of the car.
+    State(fn(&Scene<'_>) -> Option<Value>),
+    /// The picture of the car, as a JSON object; empty while nothing is known.
+    Object(fn(&Scene<'_>) -> Map<String, Json>),
+    /// Whoever produces the fact.
+    Fact(FactKey),
+    /// Messages that are sent when something happens, and not kept.
+    Event,
+}
+
+/// A value, a control or both on a topic below the entity's own.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Last level of the topic.
+    pub name: &'static str,
+    /// The key of the discovery message that names the topic of the value.
+    pub state_topic_key: &'static str,
+    /// Where the value comes from.
+    pub source: fn(&Scene<'_>) -> Option<Value>,
+    /// What the topic holds while the value is unknown: the word `None`, or nothing.
+    pub unknown: &'static str,
+    /// The key of the discovery message that names the `set` topic, and what a message there means.
+    pub control: Option<(&'static str, Control)>,
+    /// On which cars it exists.
+    pub exists: fn(&Scene<'_>) -> bool,
+}
+
+/// Keys of the discovery message that depend on the car.
+pub type Details = fn(&Scene<'_>, &Options) -> Map<String, Json>;
+
+/// What a message on a `set` topic means.
+pub type Control = fn(&str, &Scene<'_>) -> Result<Wish, Rejection>;
+
+/// What somebody wants who sent a message to a `set` topic.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    /// Something to be done now.
+    Now(Intent),
+    /// Settings for when the air conditioning is next switched on.
+    Later(ClimateSettings),
+}
+
+/// On which cars a row makes sense, whatever they have sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fits {
+    /// On all.
+    All,
+    /// On cars with this powertrain.
+    Powertrain(Powertrain),
+    /// On cars whose window positions are alive.
+    WindowPositions,
+    /// On cars that are shared to the account.
+    Shared,
+}
+
+/// Attributes of an entity, on a topic of their own.
+#[derive(Debug, Clone, Copy)]
+pub enum Attributes {
+    /// None.
+    None,
+    /// From the picture of the car.
+    State(fn(&Scene<'_>) -> Map<String, Json>),
+    /// A JSON object as the text of a fact; there while somebody produces it.
+    Fact(FactKey),
+}
+
+/// How often a new value of an entity goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cadence {
+    /// Whenever it changes.
+    OnChange,
+    /// Whenever it changes, but while nothing else does, not sooner than this after the last time.
+    AtMostEvery(Duration),
+}
+
+/// What has to be up for an entity to be available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// The bridge.
+    Bridge,
+    /// The bridge, and the car is readable.
+    Car,
+    /// All that, and commands can be sent.
+    Commands,
+}
+
+const BLANK: Entity = Entity {
+    key: "",
+    platform: Platform::Sensor,
+    device: Device::Car,
+    name: "",
+    class: None,
+    state_class: None,
+    unit: None,
+    precision: None,
+    category: None,
+    enabled: true,
+    icon: None,
+    options: &[],
+    range: None,
+    source: Source::None,
+    parts: &[],
+    reads: &[],
+    fits: Fits::All,
+    commands: &[],
+    control: None,
+    attributes: Attributes::None,
+    details: None,
+    cadence: Cadence::OnChange,
+    tier: Tier::Car,
+    note: "",
+};
+
+/// A row of the given platform.
+pub const fn entity(platform: Platform, key: &'static str, name: &'static str) -> Entity {
+    Entity {
+        platform,
+        key,
+        name,
+        ..BLANK
+    }
+}
+
+/// A sensor of the car.
+pub const fn sensor(key: &'static str, name: &'static str) -> Entity {
+    entity(Platform::Sensor, key, name)
+}
+
+/// A sensor whose value is one of a few words.
+pub const fn words(key: &'static str, name: &'static str, options: &'static [&'static str]) -> Entity {
+    Entity {
+        class: Some("enum"),
+        options,
+        ..sensor(key, name)
+    }
+}
+
+/// A sensor whose value is a moment.
+pub const fn moment(key: &'static str, name: &'static str) -> Entity {
+    sensor(key, name).class("timestamp")
+}
+
+/// A yes or no of the car.
+pub const fn binary(key: &'static str, name: &'static str) -> Entity {
+    entity(Platform::BinarySensor, key, name)
+}
+
+impl Entity {
+    /// Sets the device class.
+    pub const fn class(self, class: &'static str) -> Self {
+        Self {
+            class: Some(class),
+            ..self
+        }
+    }
+
+    /// A present value with a unit, shown with so many decimals. Without a class Home Assistant does not convert it.
+    pub const fn measures(self, class: Option<&'static str>, unit: &'static str, decimals: u8) -> Self {
+        Self {
+            class,
+            state_class: Some(StateClass::Measurement),
+            unit: Some(unit),
+            precision: Some(decimals),
+            ..self
+        }
+    }
+
+    /// A present value that is a plain count or level.
+    pub const fn level(self) -> Self {
+        Self {
+            state_class: Some(StateClass::Measurement),
+            precision: Some(0),
+            ..self
+        }
+    }
+
+    /// A counter.
+    pub const fn counts(self, class: &'static str, unit: &'static str, decimals: u8) -> Self {
+        Self {
+            state_class: Some(StateClass::TotalIncreasing),
+            ..self.measures(Some(class), unit, decimals)
+        }
+    }
+
+    /// A number to set.
+    pub const fn range(self, unit: &'static str, range: Range) -> Self {
+        Self {
+            unit: Some(unit),
+            range: Some(range),
+            ..self
+        }
+    }
+
+    /// Files it under diagnosis.
+    pub const fn diagnostic(self) -> Self {
+        Self {
+            category: Some(Category::Diagnostic),
+            ..self
+        }
+    }
+
+    /// Files it under settings.
+    pub const fn config(self) -> Self {
+        Self {
+            category: Some(Category::Config),
+            ..self
+        }
+    }
+
+    /// Switched off until the user wants it.
+    pub const fn disabled(self) -> Self {
+        Self { enabled: false, ..self }
+    }
+
+    /// Sets the icon.
+    pub const fn icon(self, icon: &'static str) -> Self {
+        Self {
+            icon: Some(icon),
+            ..self
+        }
+    }
+
+    /// The value, worked out from these readings.
+    pub const fn from(self, reads: &'static [Reading], value: fn(&Scene<'_>) -> Option<Value>) -> Self {
+        Self {
+            reads,
+            source: Source::State(value),
+            ..self
+        }
+    }
+
+    /// A value that is known of every car.
+    pub const fn known(self, value: fn(&Scene<'_>) -> Option<Value>) -> Self {
+        Self {
+            source: Source::State(value),
+            ..self
+        }
+    }
+
+    /// A JSON object, worked out from these readings.
+    pub const fn object(self, reads: &'static [Reading], value: fn(&Scene<'_>) -> Map<String, Json>) -> Self {
+        Self {
+            reads,
+            source: Source::Object(value),
+            ..self
+        }
+    }
+
+    /// The value of the fact with the row's own key.
+    pub const fn fact(self) -> Self {
+        Self {
+            source: Source::Fact(self.key),
+            ..self
+        }
+    }
+
+    /// Puts the row on the bridge.
+    pub const fn on_bridge(self) -> Self {
+        Self {
+            device: Device::Bridge,
+            tier: Tier::Bridge,
+            ..self
+        }
+    }
+
+    /// Sends these commands.
+    pub const fn sends(self, commands: &'static [&'static str], control: Control) -> Self {
+        Self {
+            commands,
+            control: Some(control),
+            tier: Tier::Commands,
+            ..self
+        }
+    }
+
+    /// Acts on the bridge alone, for which no command goes to the car.
+    pub const fn acts(self, control: Control) -> Self {
+        Self {
+            control: Some(control),
+            ..self
+        }
+    }
+
+    /// Something that happens, of these types.
+    pub const fn happens(self, types: &'static [&'static str]) -> Self {
+        Self {
+            options: types,
+            source: Source::Event,
+            ..self
+        }
+    }
+
+    /// Whether it takes messages, itself or through its parts.
+    pub fn takes_messages(&self) -> bool {
+        self.control.is_some() || self.parts.iter().any(|part| part.control.is_some())
+    }
+
+    /// Sends these commands through its parts.
+    pub const fn sends_by_parts(self, commands: &'static [&'static str], parts: &'static [Part]) -> Self {
+        Self {
+            commands,
+            parts,
+            tier: Tier::Commands,
+            ..self
+        }
+    }
+
+    /// Adds parts.
+    pub const fn parts(self, parts: &'static [Part]) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// Adds attributes from the picture of the car.
+    pub const fn attributes(self, attributes: fn(&Scene<'_>) -> Map<String, Json>) -> Self {
+        Self {
+            attributes: Attributes::State(attributes),
+            ..self
+        }
+    }
+
+    /// Adds attributes from a fact.
+    pub const fn attributes_from(self, fact: FactKey) -> Self {
+        Self {
+            attributes: Attributes::Fact(fact),
+            ..self
+        }
+    }
+
+    /// Keys of the discovery message that depend on the car.
+    pub const fn details(self, details: Details) -> Self {
+        Self {
+            details: Some(details),
+            ..self
+        }
+    }
+
+    /// Restricts the row to some cars.
+    pub const fn only(self, fits: Fits) -> Self {
+        Self { fits, ..self }
+    }
+
+    /// Slows a value down that changes all the time.
+    pub const fn at_most_every(self, minutes: u64) -> Self {
+        Self {
+            cadence: Cadence::AtMostEvery(Duration::from_secs(minutes * 60)),
+            ..self
+        }
+    }
+
+    /// What the user should know.
+    pub const fn note(self, note: &'static str) -> Self {
+        Self { note, ..self }
+    }
+}

@@ -1,0 +1,238 @@
+//! Discovery: one retained message per device that tells Home Assistant all its entities.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::homeassistant::catalog::entity::{Attributes, Entity, Platform, Source, Tier};
+use crate::homeassistant::{Facts, Options, Scene, offer};
+use crate::vehicle::CarView;
+use crate::vehicle::car::Fleet;
+use crate::vehicle::facts::Subject;
+
+/// The name of the origin, and the start of all our ids.
+const PRODUCT: &str = "leapmotor2mqtt";
+const MANUFACTURER: &str = "Leapmotor";
+
+/// The discovery message of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// Where it is published, retained.
+    pub topic: String,
+    /// Compact JSON with abbreviated keys.
+    pub payload: String,
+    /// What it announces, by component key.
+    pub components: BTreeMap<String, Platform>,
+}
+
+/// The discovery messages of a car.
+pub fn car_discovery(view: &CarView, facts: &Facts, options: &Options) -> Vec<Discovery> {
+    let scene = Scene::new(view, options, jiff::Timestamp::UNIX_EPOCH);
+    let vin = &view.car.vin;
+    let identity = Identity {
+        subject: Subject::Car(vin.clone()),
+        id: format!("{PRODUCT}_{}", vin.as_str()),
+        entity_ids: format!("leapmotor_{}", vin.last(6).to_ascii_lowercase().replace('-', "_")),
+        tier: Tier::Car,
+    };
+    let mut device = Map::new();
+    device.insert("ids".into(), json!([identity.id]));
+    device.insert("name".into(), json!(view.car.display_name()));
+    device.insert("mf".into(), json!(MANUFACTURER));
+    device.insert("mdl".into(), json!(view.car.model.code()));
+    if let Some(year) = view.car.year {
+        device.insert("hw".into(), json!(year.to_string()));
+    }
+    device.insert("sn".into(), json!(vin.as_str()));
+    device.insert("via_device".into(), json!(format!("{PRODUCT}_bridge")));
+    let rows = offer::car_rows(&scene, facts, options)
+        .map(|row| (row, component(row, &identity, Some(&scene), facts, options)));
+    vec![message(&identity, device, rows, options)]
+}
+
+/// The discovery message of the bridge.
+pub fn bridge_discovery(_fleet: &Fleet, facts: &Facts, options: &Options) -> Vec<Discovery> {
+    let identity = Identity {
+        subject: Subject::Bridge,
+        id: format!("{PRODUCT}_bridge"),
+        entity_ids: "leapmotor".to_owned(),
+        tier: Tier::Bridge,
+    };
+    let mut device = Map::new();
+    device.insert("ids".into(), json!([identity.id]));
+    device.insert("name".into(), json!("Leapmotor bridge"));
+    device.insert("mf".into(), json!(PRODUCT));
+    device.insert("mdl".into(), json!("MQTT bridge"));
+    device.insert("sw".into(), json!(options.version));
+    if let Some(url) = &options.configuration_url {
+        device.insert("cu".into(), json!(url));
+    }
+    let rows = offer::bridge_rows(facts, options).map(|row| (row, component(row, &identity, None, facts, options)));
+    vec![message(&identity, device, rows, options)]
+}
+
+/// A first message that takes away what is no longer announced; `None` if nothing is.
+///
+/// Home Assistant keeps a component that is merely left out. It goes when the message names it with nothing but its
+/// platform, once; after that the plain message is published. A component that changes its platform goes under the old
+/// one first.
+pub fn with_removals(discovery: &Discovery, announced: &BTreeMap<String, Platform>) -> Option<String> {
+    let gone: Vec<_> = announced
+        .iter()
+        .filter(|(key, platform)| discovery.components.get(*key) != Some(platform))
+        .collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let mut payload: Map<String, Json> = serde_json::from_str(&discovery.payload).ok()?;
+    let components = payload.get_mut("cmps")?.as_object_mut()?;
+    for (key, platform) in gone {
+        components.insert(key.clone(), json!({ "p": platform.name() }));
+    }
+    Some(Json::Object(payload).to_string())
+}
+
+/// How a device and its entities are called in ids and topics.
+struct Identity {
+    subject: Subject,
+    /// The device's identifier, and the object id of its topic.
+    id: String,
+    /// How suggested entity ids start.
+    entity_ids: String,
+    /// What most of its entities need to be available.
+    tier: Tier,
+}
+
+impl Identity {
+    /// The installation-wide id of an entity.
+    fn unique_id(&self, row: &Entity) -> String {
+        match self.subject {
+            Subject::Car(_) => format!("{}_{}", self.id, row.key),
+            // Keys of the bridge start with its name.
+            Subject::Bridge => format!("{PRODUCT}_{}", row.key),
+        }
+    }
+
+    fn default_entity_id(&self, row: &Entity) -> String {
+        format!("{}.{}_{}", row.platform.name(), self.entity_ids, row.key)
+    }
+}
+
+fn message(
+    identity: &Identity,
+    device: Map<String, Json>,
+    rows: impl Iterator<Item = (&'static Entity, Json)>,
+    options: &Options,
+) -> Discovery {
+    let (components, entities): (BTreeMap<_, _>, Map<_, _>) = rows
+        .map(|(row, component)| ((row.key.to_owned(), row.platform), (row.key.to_owned(), component)))
+        .unzip();
+    let payload = json!({
+        "dev": device,
+        "o": { "name": PRODUCT, "sw": options.version, "url": options.support_url },
+        "avty": availability(identity, identity.tier, options),
+        "avty_mode": "all",
+        "qos": 1,
+        "cmps": entities,
+    });
+    Discovery {
+        topic: format!("{}/device/{}/config", options.discovery_prefix, identity.id),
+        payload: payload.to_string(),
+        components,
+    }
+}
+
+fn component(row: &Entity, identity: &Identity, scene: Option<&Scene<'_>>, facts: &Facts, options: &Options) -> Json {
+    let topic = |path: &str| json!(options.topic(&identity.subject, path));
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
+
+    put("p", json!(row.platform.name()));
+    put("uniq_id", json!(identity.unique_id(row)));
+    put("def_ent_id", json!(identity.default_entity_id(row)));
+    put("name", json!(row.name));
+    if let Some(class) = row.class {
+        put("dev_cla", json!(class));
+    }
+    if let Some(class) = row.state_class {
+        put("stat_cla", json!(class.name()));
+    }
+    if let Some(unit) = row.unit {
+        put("unit_of_meas", json!(unit));
+    }
+    if let Some(decimals) = row.precision {
+        put("sug_dsp_prc", json!(decimals));
+    }
+    if let Some(category) = row.category {
+        put("ent_cat", json!(category.name()));
+    }
+    if !row.enabled {
+        put("en", json!(false));
+    }
+    if let Some(icon) = row.icon {
+        put("ic", json!(icon));
+    }
+    if !row.options.is_empty() {
+        put(
+            if row.platform == Platform::Event {
+                "evt_typ"
+            } else {
+                "ops"
+            },
+            json!(row.options),
+        );
+    }
+    if let Some(range) = row.range {
+        put("min", json!(range.min));
+        put("max", json!(range.max));
+        put("step", json!(range.step));
+    }
+    if let (Some(key), false) = (row.platform.state_topic_key(), matches!(row.source, Source::None)) {
+        put(key, topic(row.key));
+    }
+    if row.control.is_some() {
+        put("cmd_t", topic(&format!("{}/set", row.key)));
+    }
+    if has_attributes(row, &identity.subject, facts, options) {
+        put("json_attr_t", topic(&format!("{}/attributes", row.key)));
+    }
+    if let Some(scene) = scene {
+        for part in row.parts.iter().filter(|part| (part.exists)(scene)) {
+            let path = format!("{}/{}", row.key, part.name);
+            put(part.state_topic_key, topic(&path));
+            if let Some((key, _)) = part.control {
+                put(key, topic(&format!("{path}/set")));
+            }
+        }
+        for (key, value) in row.details.map(|details| details(scene, options)).unwrap_or_default() {
+            put(&key, value);
+        }
+    }
+    if row.tier != identity.tier {
+        put("avty", availability(identity, row.tier, options));
+    }
+    Json::Object(keys)
+}
+
+/// The topics that all have to say `online`.
+fn availability(identity: &Identity, tier: Tier, options: &Options) -> Json {
+    let mut topics = vec![options.bridge_state_topic()];
+    if let Subject::Car(vin) = &identity.subject {
+        if tier != Tier::Bridge {
+            topics.push(options.availability_topic(vin));
+        }
+        if tier == Tier::Commands {
+            topics.push(options.commands_availability_topic(vin));
+        }
+    }
+    topics.into_iter().map(|topic| json!({ "t": topic })).collect()
+}
+
+/// Whether the row has attributes in this run.
+pub(super) fn has_attributes(row: &Entity, subject: &Subject, facts: &Facts, options: &Options) -> bool {
+    match row.attributes {
+        Attributes::None => false,
+        Attributes::State(_) => true,
+        Attributes::Fact(key) => offer::produced(subject, key, facts, options),
+    }
+}

@@ -1,0 +1,1 @@
+//! Cars and options for the tests of this room.

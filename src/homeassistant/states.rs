@@ -1,0 +1,132 @@
+//! The retained topics that hold the present values: one per value.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use crate::homeassistant::catalog::entity::{Attributes, Cadence, Device, Entity, Source};
+use crate::homeassistant::discovery::has_attributes;
+use crate::homeassistant::{Facts, Options, Scene, catalog, format, offer};
+use crate::vehicle::car::{Fleet, PinStatus};
+use crate::vehicle::facts::Subject;
+use crate::vehicle::{CarView, Vin};
+
+/// A retained topic and what it holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMessage {
+    /// Where.
+    pub topic: String,
+    /// What; empty clears the topic.
+    pub payload: String,
+    /// How often a new value goes out.
+    pub cadence: Cadence,
+}
+
+/// Everything retained about a car: its availability, and the values and attributes of the rows it is offered.
+pub fn car_states(view: &CarView, facts: &Facts, options: &Options, now: Timestamp) -> Vec<StateMessage> {
+    let scene = Scene::new(view, options, now);
+    let vin = &view.car.vin;
+    let subject = Subject::Car(vin.clone());
+    let commands = view.pin == PinStatus::Ready && offer::commandable(&scene, options);
+    let mut messages = vec![
+        online(options.availability_topic(vin), view.reachable),
+        online(options.commands_availability_topic(vin), commands),
+    ];
+    for row in offer::car_rows(&scene, facts, options) {
+        messages.extend(row_states(row, &subject, Some(&scene), facts, options));
+    }
+    messages
+}
+
+/// Everything retained about the bridge, except whether it runs: that topic belongs to the connection.
+pub fn bridge_states(_fleet: &Fleet, facts: &Facts, options: &Options, _now: Timestamp) -> Vec<StateMessage> {
+    offer::bridge_rows(facts, options)
+        .flat_map(|row| row_states(row, &Subject::Bridge, None, facts, options))
+        .collect()
+}
+
+/// Every retained topic that may exist for a car, whatever it is offered now: to be cleared when the car goes.
+pub fn car_topics(vin: &Vin, options: &Options) -> Vec<String> {
+    let mut topics = vec![
+        options.availability_topic(vin),
+        options.commands_availability_topic(vin),
+    ];
+    for row in catalog::rows().filter(|row| row.device == Device::Car) {
+        if !matches!(row.source, Source::None | Source::Event) {
+            topics.push(options.car_topic(vin, row.key));
+        }
+        topics.extend(
+            row.parts
+                .iter()
+                .map(|part| options.car_topic(vin, &format!("{}/{}", row.key, part.name))),
+        );
+        if !matches!(row.attributes, Attributes::None) {
+            topics.push(options.car_topic(vin, &format!("{}/attributes", row.key)));
+        }
+    }
+    topics
+}
+
+fn row_states(
+    row: &Entity,
+    subject: &Subject,
+    scene: Option<&Scene<'_>>,
+    facts: &Facts,
+    options: &Options,
+) -> Vec<StateMessage> {
+    let message = |path: &str, payload: String| StateMessage {
+        topic: options.topic(subject, path),
+        payload,
+        cadence: row.cadence,
+    };
+    let zone = &options.time_zone;
+    let mut messages = Vec::new();
+    match (row.source, scene) {
+        (Source::Fact(key), _) => {
+            let value = facts.get(&(subject.clone(), key));
+            messages.push(message(row.key, format::payload(value, zone)));
+        }
+        (Source::State(value), Some(scene)) => {
+            messages.push(message(row.key, format::payload(value(scene).as_ref(), zone)));
+        }
+        (Source::Object(object), Some(scene)) => messages.push(message(row.key, text(object(scene)))),
+        (Source::State(_) | Source::Object(_) | Source::Event | Source::None, _) => {}
+    }
+    if let Some(scene) = scene {
+        for part in row.parts.iter().filter(|part| (part.exists)(scene)) {
+            let value = (part.source)(scene);
+            let payload = value.map_or_else(|| part.unknown.to_owned(), |value| format::payload(Some(&value), zone));
+            messages.push(message(&format!("{}/{}", row.key, part.name), payload));
+        }
+    }
+    if has_attributes(row, subject, facts, options) {
+        messages.push(message(
+            &format!("{}/attributes", row.key),
+            attributes(row, subject, scene, facts),
+        ));
+    }
+    messages
+}
+
+/// The attributes of a row as a JSON object; empty while nothing is known.
+fn attributes(row: &Entity, subject: &Subject, scene: Option<&Scene<'_>>, facts: &Facts) -> String {
+    match (row.attributes, scene) {
+        (Attributes::State(attributes), Some(scene)) => text(attributes(scene)),
+        (Attributes::Fact(key), _) => match facts.get(&(subject.clone(), key)) {
+            Some(crate::vehicle::facts::Value::Text(object)) => object.clone(),
+            _ => text(Map::new()),
+        },
+        (Attributes::State(_) | Attributes::None, _) => text(Map::new()),
+    }
+}
+
+fn text(object: Map<String, Json>) -> String {
+    Json::Object(object).to_string()
+}
+
+fn online(topic: String, online: bool) -> StateMessage {
+    StateMessage {
+        topic,
+        payload: if online { "online" } else { "offline" }.to_owned(),
+        cadence: Cadence::OnChange,
+    }
+}
