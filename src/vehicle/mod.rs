@@ -1,7 +1,8 @@
 //! What a car is: its identity, what it can do, what it said last and what follows from that.
 //!
 //! Pure: no I/O, no clock, no tasks; the time is always an argument. Knows neither the cloud's field names nor MQTT.
-//! Start with [`Frame`] (what the car said), then [`VehicleState`] (what we make of it), then [`command`].
+//! Start with [`Frame`] (what the car said), then [`VehicleState`] (what we make of it), [`mod@derive`]
+//! (how), then [`command`].
 
 pub mod car;
 pub mod command;

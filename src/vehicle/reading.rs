@@ -1,7 +1,7 @@
 //! What the car said: one [`Frame`] per status answer, with neutral names for its values.
 //!
 //! The names are the `field_name` column of the signal table; `cloud::signals` says under which number or field name
-//! of the cloud each one arrives. Values keep their raw codes: what they mean is decided in [`super::state`].
+//! of the cloud each one arrives. Values keep their raw codes: what they mean is decided in [`super::derive`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +36,7 @@ impl fmt::Display for RawValue {
     }
 }
 
-/// Where a coordinate came from, which says how far its sign can be trusted (`cloud-api.md` 9).
+/// Where a coordinate came from, which says how far its sign can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignOrigin {
     /// The signed slot; it sometimes carries the absolute value all the same.
@@ -240,7 +240,7 @@ FuelVolumeLegacy => "fuel_volume_legacy",
 Speed => "speed",
 /// Odometer (km).
 Odometer => "odometer",
-/// Gear (0=P;1=R;2=N;3=D (A: 1=D;3=R)).
+/// Gear (0=P;1=R;2=N;3=D).
 Gear => "gear",
 /// Vehicle state (0;1;3=parked 2;4;5=driving).
 VehicleState => "vehicle_state",

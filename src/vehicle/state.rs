@@ -1,6 +1,7 @@
 //! What we make of what the car said: the one picture of a car that every consumer sees.
 //!
-//! Plain readings stay in [`VehicleState::frame`]; the fields here are those that need a rule of `derived.md`.
+//! Plain readings stay in [`VehicleState::frame`]; the fields here are those that need a rule
+//! of [`super::derive`].
 //! `None` always means "not known".
 
 use std::collections::BTreeMap;
@@ -67,7 +68,7 @@ pub struct Battery {
     pub heating: Option<bool>,
 }
 
-/// Plug and charging (`derived.md` 4, field rules).
+/// Plug and charging, by the rules that were proven on cars.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Charging {
     /// Whether a cable is plugged in; never while driving.
@@ -118,7 +119,7 @@ pub enum Charger {
     Dc,
 }
 
-/// Motion (`derived.md` 3, field rules).
+/// Motion, by the rules that were proven on cars.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Motion {
     /// What the car does.
@@ -291,7 +292,7 @@ impl Openings {
     }
 }
 
-/// Heating and cooling (`derived.md` 6).
+/// Heating and cooling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Climate {
     /// Whether the air conditioning runs.
@@ -378,7 +379,7 @@ pub struct Fuel {
     pub consumption: Option<LitersPer100Kilometers>,
 }
 
-/// The charging plan as the car holds it (`derived.md` 9).
+/// The charging plan as the car holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChargePlan {
     /// Charge limit in percent.
@@ -399,7 +400,7 @@ pub struct ChargePlan {
     pub updated: Option<Timestamp>,
 }
 
-/// A place on earth, with the sign repaired (`cloud-api.md` 9).
+/// A place on earth, with the sign repaired.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
     /// North positive, degrees.

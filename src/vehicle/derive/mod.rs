@@ -1,6 +1,6 @@
 //! From what the car said to what we believe: the rules that turn a [`Frame`] into a [`VehicleState`].
 //!
-//! Two calls are all there is. [`derive`] takes every answer of the cloud, good or bad, and returns the new picture
+//! Two calls are all there is. [`derive()`] takes every answer of the cloud, good or bad, and returns the new picture
 //! with the new [`Memory`]; [`refresh`] draws the picture again when time has passed without an answer, so that live
 //! values expire. [`judge`] says what kind of answer a frame is. All are pure; the caller keeps the memory, and its
 //! serialized part survives a restart.
