@@ -2,11 +2,13 @@
 //!
 //! [`Command`] is a command with its checked parameters. [`registry`] has one row per command name: aliases, parameters
 //! with range and unit, right, ability, PIN, risk, effect and preconditions. [`gate`] decides whether a request may go
-//! to the car now. How a command is written for the cloud is `cloud::payload`.
+//! to the car now, `queue` in which order, and `effect` whether the car shows what was asked for. How a command is
+//! written for the cloud is `cloud::payload`.
 
 pub mod gate;
 pub mod registry;
 
+use jiff::civil::DateTime;
 use serde_json::Value;
 
 /// A command with its checked parameters, ready for the gate. Ranges are those of `commands.csv`.
@@ -166,6 +168,33 @@ impl ClimateSettings {
         fan: 4,
         defrost: false,
     };
+    /// What quick cooling is, in plain settings.
+    pub const QUICK_COOL: Self = Self {
+        recirculate: true,
+        mode: AirMode::Cold,
+        operate: Operate::Manual,
+        temperature: 18,
+        fan: 7,
+        defrost: false,
+    };
+    /// What quick heating is, in plain settings.
+    pub const QUICK_HEAT: Self = Self {
+        mode: AirMode::Hot,
+        temperature: 32,
+        ..Self::QUICK_COOL
+    };
+    /// What windshield defrost is, in plain settings.
+    pub const DEFROST: Self = Self {
+        defrost: true,
+        ..Self::QUICK_HEAT
+    };
+    /// What quick ventilation is, in plain settings.
+    pub const fn ventilation(temperature: u8) -> Self {
+        Self {
+            temperature,
+            ..Self::NEUTRAL
+        }
+    }
 }
 
 /// Heat, cool or neither.
@@ -197,8 +226,8 @@ pub struct ClimateScheduleEntry {
     pub settings: ClimateSettings,
     /// Opaque; reuse it to edit an entry. `None` asks for a new one.
     pub set_id: Option<String>,
-    /// Local time of the car, `YYYY-MM-DD HH:MM:00`.
-    pub start_time: String,
+    /// Local time of the car; seconds are dropped.
+    pub start_time: DateTime,
     /// 0 = Sunday to 6 = Saturday, ascending; empty = once.
     pub days: Vec<u8>,
 }
@@ -292,8 +321,8 @@ pub struct PreparationScheduleEntry {
     pub preparation: Preparation,
     /// Opaque; reuse it to edit an entry. `None` asks for a new one.
     pub set_id: Option<String>,
-    /// Local time of the car, `YYYY-MM-DD HH:MM:00`.
-    pub start_time: String,
+    /// Local time of the car; seconds are dropped.
+    pub start_time: DateTime,
     /// 0 = Sunday to 6 = Saturday, ascending; empty = once.
     pub days: Vec<u8>,
 }
