@@ -2,10 +2,12 @@
 //!
 //! [`Command`] is a command with its checked parameters. [`registry`] has one row per command name: aliases, parameters
 //! with range and unit, right, ability, PIN, risk, effect and preconditions. [`gate`] decides whether a request may go
-//! to the car now, `queue` in which order, and `effect` whether the car shows what was asked for. How a command is
+//! to the car now, [`queue`] in which order, and [`effect`] whether the car shows what was asked for. How a command is
 //! written for the cloud is `cloud::payload`.
 
+pub mod effect;
 pub mod gate;
+pub mod queue;
 pub mod registry;
 
 use jiff::civil::DateTime;
