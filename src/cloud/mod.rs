@@ -1,3 +1,4 @@
 //! placeholder
 
+pub mod payload;
 pub mod signals;
