@@ -40,8 +40,8 @@ HARMLESS = [
     for pattern in (
         # What --skip-pip itself causes.
         r"Skipping pip installation",
-        # Native helpers of cameras that are not installed.
-        r"turbojpeg|ffmpeg|FFmpeg",
+        # Native helpers that are not installed.
+        r"zlib_ng|turbojpeg|ffmpeg|FFmpeg",
         # Voice integrations whose requirements the environment leaves out.
         r"(Unable to set up|Setup failed for).*'assist_",
         # A busy machine.
