@@ -1,0 +1,271 @@
+//! The one reader of answers. Nothing else in the program looks at the cloud's codes.
+//!
+//! An answer is `{"code":0,"result":0,"message":"…","data":…}`. Success is HTTP 200 and code 0; refusals usually come
+//! with HTTP 200 as well. Messages are in any language, so the code decides and words only where there is no known one.
+
+use serde_json::Value;
+
+use super::error::CloudError;
+use super::lenient;
+use super::transport::Answer;
+
+/// Longest message of the cloud we repeat.
+const MESSAGE_LENGTH: usize = 160;
+
+/// How the bytes of a ZIP archive start.
+const ZIP_MAGIC: &[u8] = b"PK";
+
+/// The `data` of an answer; null when it has none.
+pub fn data(answer: &Answer) -> Result<Value, CloudError> {
+    read(answer, &["code", "result"])
+}
+
+/// The same for a sign-in, which has no session to lose: such a refusal is one of unknown meaning.
+pub fn sign_in_data(answer: &Answer) -> Result<Value, CloudError> {
+    data(answer).map_err(|error| match error {
+        CloudError::SessionLost => CloudError::Other {
+            code: 3,
+            message: "the sign-in was refused as if it were a lost session".to_owned(),
+        },
+        error => error,
+    })
+}
+
+/// The same for the PIN check. The code of a wrong PIN is not documented, so every refusal without another known
+/// meaning counts as one: better to stop once too often than to lock the PIN.
+pub fn pin_check(answer: &Answer) -> Result<(), CloudError> {
+    match data(answer) {
+        Ok(_) => Ok(()),
+        Err(CloudError::Other { code, message }) => Err(CloudError::PinRejected { code, message }),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for reads where no data is usual: `None` for code 100 and for empty data.
+pub fn data_if_any(answer: &Answer) -> Result<Option<Value>, CloudError> {
+    match data(answer) {
+        Ok(Value::Null) | Err(CloudError::NoData) => Ok(None),
+        Ok(Value::Object(fields)) if fields.is_empty() => Ok(None),
+        Ok(data) => Ok(Some(data)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for reading schedules, which is judged by `result` and by `code` only where that is missing.
+pub fn schedule_data(answer: &Answer) -> Result<Value, CloudError> {
+    read(answer, &["result", "code"])
+}
+
+/// The bytes of an answer that is a ZIP archive; errors come as JSON with the same HTTP status.
+pub fn archive(answer: Answer) -> Result<Vec<u8>, CloudError> {
+    if answer.status == 200 && answer.body.starts_with(ZIP_MAGIC) {
+        return Ok(answer.body);
+    }
+    let status = answer.status;
+    data(&answer)?;
+    Err(CloudError::Unreadable {
+        status,
+        reason: "no ZIP archive",
+    })
+}
+
+fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
+    let status = answer.status;
+    let unreadable = |reason| Err(CloudError::Unreadable { status, reason });
+
+    let mut document: Value = match serde_json::from_slice(&answer.body) {
+        Ok(document @ Value::Object(_)) => document,
+        Ok(_) => return unreadable("JSON, but not an object"),
+        Err(_) if answer.body.is_empty() => return unreadable("an empty body"),
+        Err(error) if error.is_eof() => return unreadable("truncated JSON"),
+        Err(_) => return unreadable("a web page or something else that is not JSON"),
+    };
+    let message = short(document.get("message").and_then(Value::as_str).unwrap_or_default());
+    let code = verdicts.iter().find_map(|name| lenient::integer(&document, name));
+    match code {
+        Some(0) if status == 200 => Ok(document.get_mut("data").map(Value::take).unwrap_or_default()),
+        Some(0) => unreadable("success, but with an error status"),
+        Some(code) => Err(refusal(code, message)),
+        None if status == 404 => Err(CloudError::NotFound),
+        None if status == 429 => Err(CloudError::Verification),
+        None if is_about_the_token(&message) => Err(CloudError::SessionLost),
+        None => unreadable("JSON without a result code"),
+    }
+}
+
+/// What a code other than 0 means.
+fn refusal(code: i64, message: String) -> CloudError {
+    match code {
+        3 => CloudError::SessionLost,
+        21 => CloudError::SignInRejected,
+        39 => CloudError::Verification,
+        40 => CloudError::NotPermitted,
+        100 => CloudError::NoData,
+        -2 => CloudError::RequestFailed,
+        _ if is_about_the_token(&message) => CloudError::SessionLost,
+        _ if is_about_the_version(&message) => CloudError::AppVersionRefused { code, message },
+        _ => CloudError::Other { code, message },
+    }
+}
+
+fn is_about_the_token(message: &str) -> bool {
+    message.to_lowercase().contains("token")
+}
+
+/// The code for an app that is too old is not known, so its words decide.
+fn is_about_the_version(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["version", "upgrade", "policy", "版本", "升级"]
+        .iter()
+        .any(|word| message.contains(word))
+}
+
+/// The cloud's message on one line, short, and without addresses.
+fn short(message: &str) -> String {
+    let words: Vec<&str> = message
+        .split_whitespace()
+        .map(|word| if word.contains('@') { "…" } else { word })
+        .collect();
+    words
+        .join(" ")
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(MESSAGE_LENGTH)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    fn error(status: u16, body: &str) -> CloudError {
+        data(&answer(status, body)).unwrap_err()
+    }
+
+    #[test]
+    fn success_gives_the_data_or_null() {
+        assert_eq!(data(&answer(200, r#"{"code":0,"data":{"a":1}}"#)).unwrap()["a"], 1);
+        assert!(data(&answer(200, r#"{"code":"0"}"#)).unwrap().is_null());
+        assert!(data(&answer(200, r#"{"result":0,"data":null}"#)).unwrap().is_null());
+    }
+
+    #[test]
+    fn every_known_code_has_its_meaning_whatever_the_message_says() {
+        use CloudError as E;
+        let of = |code: i64| error(200, &format!(r#"{{"code":{code},"message":"token of some version"}}"#));
+        assert!(matches!(of(3), E::SessionLost));
+        assert!(matches!(of(21), E::SignInRejected));
+        assert!(matches!(of(39), E::Verification));
+        assert!(matches!(of(40), E::NotPermitted));
+        assert!(matches!(of(100), E::NoData));
+        assert!(matches!(of(-2), E::RequestFailed));
+        assert!(matches!(of(12345), E::SessionLost));
+    }
+
+    #[test]
+    fn an_unknown_code_is_judged_by_its_words() {
+        let version = error(200, r#"{"code":77,"message":"Please upgrade the App"}"#);
+        assert!(matches!(version, CloudError::AppVersionRefused { code: 77, .. }));
+        assert!(version.to_string().contains("cloud.app_version"));
+        assert!(version.to_string().contains("cloud.policy_id"));
+        let other = error(200, r#"{"code":500,"message":"system busy"}"#);
+        assert!(matches!(other, CloudError::Other { code: 500, .. }));
+    }
+
+    #[test]
+    fn answers_without_a_code_are_judged_by_their_status() {
+        assert!(matches!(
+            error(404, r#"{"message":"No message available"}"#),
+            CloudError::NotFound
+        ));
+        assert!(matches!(
+            error(429, r#"{"message":"slow down"}"#),
+            CloudError::Verification
+        ));
+        assert!(matches!(
+            error(401, r#"{"message":"Token expired"}"#),
+            CloudError::SessionLost
+        ));
+        assert!(matches!(
+            error(500, r#"{"error":"x"}"#),
+            CloudError::Unreadable { status: 500, .. }
+        ));
+        assert!(matches!(
+            error(503, r#"{"code":0}"#),
+            CloudError::Unreadable { status: 503, .. }
+        ));
+    }
+
+    #[test]
+    fn what_is_not_json_is_named_but_never_repeated() {
+        for body in [
+            "<html>secret</html>",
+            r#"{"code":0,"data":{"token":"secret"#,
+            "",
+            "[\"secret\"]",
+            "\"secret\"",
+        ] {
+            let error = error(200, body);
+            assert!(matches!(error, CloudError::Unreadable { .. }), "{body}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{body}");
+        }
+    }
+
+    #[test]
+    fn schedules_are_judged_by_their_result_first() {
+        let both = answer(200, r#"{"code":0,"result":40}"#);
+        assert!(matches!(schedule_data(&both), Err(CloudError::NotPermitted)));
+        assert!(data(&both).is_ok());
+        assert!(matches!(
+            schedule_data(&answer(200, r#"{"code":40}"#)),
+            Err(CloudError::NotPermitted)
+        ));
+    }
+
+    #[test]
+    fn a_message_is_repeated_short_and_without_addresses() {
+        let long = format!("for owner@example.org\\n{}", "x".repeat(500));
+        let CloudError::Other { message, .. } = error(200, &format!(r#"{{"code":9,"message":"{long}"}}"#)) else {
+            panic!("another error");
+        };
+        assert!(message.starts_with("for … xxx"), "{message}");
+        assert_eq!(message.chars().count(), MESSAGE_LENGTH);
+    }
+
+    #[test]
+    fn an_archive_is_known_by_its_first_bytes() {
+        assert_eq!(archive(answer(200, "PK\u{3}\u{4}")).unwrap().len(), 4);
+        assert!(matches!(
+            archive(answer(200, r#"{"code":39}"#)),
+            Err(CloudError::Verification)
+        ));
+        assert!(matches!(
+            archive(answer(200, r#"{"code":0}"#)),
+            Err(CloudError::Unreadable { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(status in any::<u16>(), body in any::<Vec<u8>>()) {
+            let _ = data(&Answer { status, body: body.clone() });
+            let _ = schedule_data(&Answer { status, body: body.clone() });
+            let _ = archive(Answer { status, body });
+        }
+
+        #[test]
+        fn no_json_makes_it_panic(code in any::<i64>(), text in any::<String>(), number in any::<f64>()) {
+            let body = serde_json::json!({"code": code, "result": number, "message": text, "data": text});
+            let _ = data(&Answer { status: 200, body: body.to_string().into_bytes() });
+        }
+    }
+}

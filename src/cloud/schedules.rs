@@ -1,0 +1,93 @@
+//! Schedules as the cloud holds them. A write replaces a whole list, so entries are kept as they came.
+
+use serde_json::{Map, Value};
+
+use super::envelope;
+use super::error::CloudError;
+use super::lenient;
+use super::request::Call;
+use super::session::Session;
+use crate::vehicle::Vin;
+use crate::vehicle::state::ChargePlan;
+
+const SCHEDULE: &str = "/carownerservice/oversea/vehicle/v1/app/remote/ctl/getAppointment";
+
+/// The command that writes the charging plan, by which it is read too.
+const CHARGE_PLAN: i64 = 190;
+
+/// What a list of schedules is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleKind {
+    /// Battery heating.
+    BatteryPreheat,
+    /// Air conditioning.
+    Climate,
+    /// Preparing the car.
+    PrepareCar,
+    /// Installing a software update.
+    SoftwareInstall,
+}
+
+impl ScheduleKind {
+    /// The command that writes such a list, by which it is read too.
+    fn command(self) -> i64 {
+        match self {
+            Self::BatteryPreheat => 161,
+            Self::Climate => 171,
+            Self::PrepareCar => 361,
+            Self::SoftwareInstall => 392,
+        }
+    }
+}
+
+/// One entry of a list of schedules, with the cloud's own names and values, known to us or not.
+pub type ScheduleEntry = Map<String, Value>;
+
+impl Session {
+    /// A list of schedules. Without the right to see it there are none.
+    pub async fn schedules(&self, vin: &Vin, kind: ScheduleKind) -> Result<Vec<ScheduleEntry>, CloudError> {
+        let schedule = self.schedule(vin, kind.command()).await?;
+        let controls = schedule
+            .as_ref()
+            .map_or(&[][..], |schedule| lenient::items(schedule.get("controls")));
+        Ok(controls.iter().filter_map(Value::as_object).cloned().collect())
+    }
+
+    /// The charging plan, with what the cloud left out unknown; `None` when there is none.
+    pub async fn charge_plan(&self, vin: &Vin) -> Result<Option<ChargePlan>, CloudError> {
+        Ok(self.schedule(vin, CHARGE_PLAN).await?.as_ref().map(charge_plan))
+    }
+
+    async fn schedule(&self, vin: &Vin, command: i64) -> Result<Option<Value>, CloudError> {
+        let call = Call::form(SCHEDULE).text("vin", vin.as_str()).number("cmdId", command);
+        match envelope::schedule_data(&self.call(call).await?) {
+            Ok(data) => Ok(object(data)),
+            Err(CloudError::NotPermitted | CloudError::NoData) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A text that contains JSON, or the object itself. What is neither holds no schedule.
+fn object(data: Value) -> Option<Value> {
+    let schedule = match data {
+        Value::String(text) => serde_json::from_str(&text).ok()?,
+        data => data,
+    };
+    schedule
+        .as_object()
+        .is_some_and(|fields| !fields.is_empty())
+        .then_some(schedule)
+}
+
+fn charge_plan(schedule: &Value) -> ChargePlan {
+    ChargePlan {
+        limit: lenient::integer(schedule, "chargesoc"),
+        enabled: lenient::integer(schedule, "chargeEnable").map(|enabled| enabled != 0),
+        start: lenient::text(schedule, "starttime"),
+        end: lenient::text(schedule, "endtime"),
+        cycles: lenient::text(schedule, "cycles"),
+        circulation: lenient::integer(schedule, "circulation"),
+        recharge: lenient::integer(schedule, "recharge"),
+    }
+}
