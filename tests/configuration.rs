@@ -1,5 +1,10 @@
 //! What users may write into `config.yaml` and the environment, and what they are told when it is wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its cases share"
+)]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -251,7 +256,10 @@ fn a_secret_can_be_read_from_a_file() {
     case.fails_with(&["LEAPMOTOR2MQTT_MQTT__PASSWORD_FILE", "mqtt.password_file", "empty"]);
     let missing = Case::yaml("telegram: {token_file: /nowhere/token}");
     missing.fails_with(&["config.yaml", "telegram.token_file", "/nowhere/token"]);
-    Case::yaml("mqtt: {password: a, password_file: config.yaml}").fails_with(&["mqtt.password"]);
+    let both = case.file("both", "x").display().to_string();
+    Case::yaml(&format!("mqtt: {{password: a, password_file: {both}}}")).fails_with(&["`mqtt.password`", "not both"]);
+    Case::environment(&[("MQTT__PASSWORD", "a"), ("MQTT__PASSWORD_FILE", &both)])
+        .fails_with(&["`mqtt.password`", "not both"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
 use super::error::ConfigError;
+use super::path::KeyPath;
 use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawMqtt, RawServerIdentity};
 use super::settings::{
     Account, Admin, CarSettings, Certificates, Cloud, Commands, History, Mqtt, MqttTls, Network, ServerIdentity,
@@ -263,5 +264,5 @@ impl Origins<'_> {
 
 /// `accounts.0.cars.1.vin` as `accounts[0].cars[1].vin`.
 fn readable(key: &str) -> String {
-    super::keys::KeyPath::of(key).to_string()
+    KeyPath::of(key).to_string()
 }

@@ -1,5 +1,7 @@
 //! Why the configuration cannot be used, in one line that names the key and where it came from.
 
+use std::fmt::Display;
+
 /// A configuration that cannot be used. No variant carries the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -45,7 +47,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// An [`Self::Unreadable`] whose reason is kept to one line.
-    pub(super) fn unreadable(origin: impl ToString, reason: impl ToString) -> Self {
+    pub(super) fn unreadable(origin: &dyn Display, reason: &dyn Display) -> Self {
         let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self::Unreadable {
             origin: origin.to_string(),

@@ -3,8 +3,7 @@
 //! Reading, checking of unknown keys, environment variables and `.env.example` all follow from it. A new setting is a
 //! new row here and a field in [`super::settings`].
 
-use std::fmt;
-
+use super::path::segments;
 use crate::store::secret::Secret;
 
 /// What every environment variable of ours begins with.
@@ -54,318 +53,64 @@ impl Kind {
 const SECONDS: Kind = Kind::Number(5, 86_400);
 
 /// Every setting, in the order of `config.yaml`.
+#[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    key(
-        "accounts[].username",
-        Kind::Text,
-        None,
-        "E-mail address of the account.",
-    ),
-    key(
-        "accounts[].password",
-        Kind::Secret(Secret::CloudPassword),
-        None,
-        "Password of the account.",
-    ),
-    key(
-        "accounts[].p12_password",
-        Kind::Secret(Secret::P12Password),
-        None,
-        "Password of the account certificate, only if the usual one is refused.",
-    ),
-    key(
-        "accounts[].cars[].vin",
-        Kind::Text,
-        None,
-        "Vehicle identification number. Cars are found without it; name one to give it a PIN or a name.",
-    ),
-    key(
-        "accounts[].cars[].pin",
-        Kind::Secret(Secret::Pin),
-        None,
-        "The PIN that the app asks for before a command.",
-    ),
-    key(
-        "accounts[].cars[].name",
-        Kind::Text,
-        None,
-        "What to call the car in Home Assistant.",
-    ),
-    key(
-        "certificates.app_cert",
-        Kind::Text,
-        Some("certs/app_cert.pem"),
-        "Certificate of the app, PEM.",
-    ),
-    key(
-        "certificates.app_key",
-        Kind::Text,
-        Some("certs/app_key.pem"),
-        "Private key of the app certificate, PEM.",
-    ),
-    key(
-        "cloud.base_url",
-        Kind::Text,
-        Some("https://appgateway.leapmotor-international.de"),
-        "Address of the maker's cloud.",
-    ),
-    key(
-        "cloud.server_ca",
-        Kind::Text,
-        None,
-        "PEM file with the authority that the cloud's own certificate is checked against.",
-    ),
-    key(
-        "cloud.server_identity",
-        Kind::Choice(&["system_roots", "pinned_on_first_use", "dangerously_off"]),
-        None,
-        "How the cloud proves who it is, unless server_ca says so: system_roots, pinned_on_first_use (the default) or dangerously_off.",
-    ),
-    key(
-        "cloud.language",
-        Kind::Text,
-        Some("en-GB"),
-        "Language of the cloud's messages, an IETF tag.",
-    ),
-    key(
-        "cloud.app_version",
-        Kind::Text,
-        Some("1.12.3"),
-        "Version of the app that we introduce ourselves as.",
-    ),
-    key(
-        "cloud.policy_id",
-        Kind::Text,
-        Some("20260204"),
-        "Version of the privacy policy that is accepted at sign-in.",
-    ),
+    key("accounts[].username", Kind::Text, None, "E-mail address of the account."),
+    key("accounts[].password", Kind::Secret(Secret::CloudPassword), None, "Password of the account."),
+    key("accounts[].p12_password", Kind::Secret(Secret::P12Password), None, "Password of the account certificate, only if the usual one is refused."),
+    key("accounts[].cars[].vin", Kind::Text, None, "Vehicle identification number. Cars are found without it; name one to give it a PIN or a name."),
+    key("accounts[].cars[].pin", Kind::Secret(Secret::Pin), None, "The PIN that the app asks for before a command."),
+    key("accounts[].cars[].name", Kind::Text, None, "What to call the car in Home Assistant."),
+    key("certificates.app_cert", Kind::Text, Some("certs/app_cert.pem"), "Certificate of the app, PEM."),
+    key("certificates.app_key", Kind::Text, Some("certs/app_key.pem"), "Private key of the app certificate, PEM."),
+    key("cloud.base_url", Kind::Text, Some("https://appgateway.leapmotor-international.de"), "Address of the maker's cloud."),
+    key("cloud.server_ca", Kind::Text, None, "PEM file with the authority that the cloud's own certificate is checked against."),
+    key("cloud.server_identity", Kind::Choice(&["system_roots", "pinned_on_first_use", "dangerously_off"]), None, "How the cloud proves who it is, unless server_ca says so: system_roots, pinned_on_first_use (the default) or dangerously_off."),
+    key("cloud.language", Kind::Text, Some("en-GB"), "Language of the cloud's messages, an IETF tag."),
+    key("cloud.app_version", Kind::Text, Some("1.12.3"), "Version of the app that we introduce ourselves as."),
+    key("cloud.policy_id", Kind::Text, Some("20260204"), "Version of the privacy policy that is accepted at sign-in."),
     key("cloud.loopback_only", Kind::Flag, Some("false"), ""),
-    key(
-        "mqtt.host",
-        Kind::Text,
-        Some("127.0.0.1"),
-        "Name or address of the broker.",
-    ),
-    key(
-        "mqtt.port",
-        Kind::Number(1, 65_535),
-        Some("1883"),
-        "Port of the broker; with TLS usually 8883.",
-    ),
+    key("mqtt.host", Kind::Text, Some("127.0.0.1"), "Name or address of the broker."),
+    key("mqtt.port", Kind::Number(1, 65_535), Some("1883"), "Port of the broker; with TLS usually 8883."),
     key("mqtt.username", Kind::Text, None, "User name at the broker."),
-    key(
-        "mqtt.password",
-        Kind::Secret(Secret::MqttPassword),
-        None,
-        "Password at the broker.",
-    ),
-    key(
-        "mqtt.base_topic",
-        Kind::Text,
-        Some("leapmotor2mqtt"),
-        "First part of all our topics.",
-    ),
-    key(
-        "mqtt.discovery_prefix",
-        Kind::Text,
-        Some("homeassistant"),
-        "Where Home Assistant looks for devices.",
-    ),
-    key(
-        "mqtt.status_topic",
-        Kind::Text,
-        Some("homeassistant/status"),
-        "Where Home Assistant says that it has started.",
-    ),
-    key(
-        "mqtt.client_id",
-        Kind::Text,
-        None,
-        "Our name at the broker; made up once when absent.",
-    ),
-    key(
-        "mqtt.tls.enabled",
-        Kind::Flag,
-        None,
-        "Encrypt the connection. Follows from the files below; needed alone for a broker with a public certificate.",
-    ),
-    key(
-        "mqtt.tls.ca",
-        Kind::Text,
-        None,
-        "PEM file with the authority of the broker's certificate; absent: the system's.",
-    ),
-    key(
-        "mqtt.tls.client_cert",
-        Kind::Text,
-        None,
-        "PEM file with our certificate, if the broker asks for one.",
-    ),
-    key(
-        "mqtt.tls.client_key",
-        Kind::Text,
-        None,
-        "PEM file with the key of our certificate.",
-    ),
-    key(
-        "polling.daily_requests",
-        Kind::Number(100, 100_000),
-        Some("2500"),
-        "Requests to the cloud a day and account, at most.",
-    ),
-    key(
-        "polling.parked_seconds",
-        SECONDS,
-        Some("60"),
-        "Seconds between two readings of a parked car.",
-    ),
-    key(
-        "polling.driving_seconds",
-        SECONDS,
-        Some("15"),
-        "Seconds between two readings of a driving car.",
-    ),
-    key(
-        "polling.charging_seconds",
-        SECONDS,
-        Some("30"),
-        "Seconds between two readings of a charging car.",
-    ),
-    key(
-        "commands.spacing_seconds",
-        Kind::Number(1, 300),
-        Some("10"),
-        "Seconds from one command to the next of the same car.",
-    ),
-    key(
-        "commands.comfort",
-        Kind::Flag,
-        Some("true"),
-        "Offer climate, charging, seats, find and the like.",
-    ),
-    key(
-        "commands.opening",
-        Kind::Flag,
-        Some("true"),
-        "Offer unlock, trunk, windows, roof and charger lock.",
-    ),
-    key(
-        "commands.allow[]",
-        Kind::Text,
-        None,
-        "Commands offered in addition, by name, even of the driving class.",
-    ),
+    key("mqtt.password", Kind::Secret(Secret::MqttPassword), None, "Password at the broker."),
+    key("mqtt.base_topic", Kind::Text, Some("leapmotor2mqtt"), "First part of all our topics."),
+    key("mqtt.discovery_prefix", Kind::Text, Some("homeassistant"), "Where Home Assistant looks for devices."),
+    key("mqtt.status_topic", Kind::Text, Some("homeassistant/status"), "Where Home Assistant says that it has started."),
+    key("mqtt.client_id", Kind::Text, None, "Our name at the broker; made up once when absent."),
+    key("mqtt.tls.enabled", Kind::Flag, None, "Encrypt the connection. Follows from the files below; needed alone for a broker with a public certificate."),
+    key("mqtt.tls.ca", Kind::Text, None, "PEM file with the authority of the broker's certificate; absent: the system's."),
+    key("mqtt.tls.client_cert", Kind::Text, None, "PEM file with our certificate, if the broker asks for one."),
+    key("mqtt.tls.client_key", Kind::Text, None, "PEM file with the key of our certificate."),
+    key("polling.daily_requests", Kind::Number(100, 100_000), Some("2500"), "Requests to the cloud a day and account, at most."),
+    key("polling.parked_seconds", SECONDS, Some("60"), "Seconds between two readings of a parked car."),
+    key("polling.driving_seconds", SECONDS, Some("15"), "Seconds between two readings of a driving car."),
+    key("polling.charging_seconds", SECONDS, Some("30"), "Seconds between two readings of a charging car."),
+    key("commands.spacing_seconds", Kind::Number(1, 300), Some("10"), "Seconds from one command to the next of the same car."),
+    key("commands.comfort", Kind::Flag, Some("true"), "Offer climate, charging, seats, find and the like."),
+    key("commands.opening", Kind::Flag, Some("true"), "Offer unlock, trunk, windows, roof and charger lock."),
+    key("commands.allow[]", Kind::Text, None, "Commands offered in addition, by name, even of the driving class."),
     key("commands.deny[]", Kind::Text, None, "Commands never offered, by name."),
-    key(
-        "history.enabled",
-        Kind::Flag,
-        Some("true"),
-        "Keep trips, charges and costs.",
-    ),
-    key(
-        "history.database",
-        Kind::Text,
-        Some("history.db"),
-        "Database file, inside the data directory unless absolute.",
-    ),
-    key(
-        "alerts.enabled",
-        Kind::Flag,
-        Some("true"),
-        "Watch for events that somebody wants to know of.",
-    ),
-    key(
-        "telegram.enabled",
-        Kind::Flag,
-        Some("false"),
-        "Answer and notify by a Telegram bot.",
-    ),
-    key(
-        "telegram.token",
-        Kind::Secret(Secret::TelegramToken),
-        None,
-        "Token of the bot.",
-    ),
-    key(
-        "telegram.api_url",
-        Kind::Text,
-        Some("https://api.telegram.org"),
-        "Address of the Bot API.",
-    ),
+    key("history.enabled", Kind::Flag, Some("true"), "Keep trips, charges and costs."),
+    key("history.database", Kind::Text, Some("history.db"), "Database file, inside the data directory unless absolute."),
+    key("alerts.enabled", Kind::Flag, Some("true"), "Watch for events that somebody wants to know of."),
+    key("telegram.enabled", Kind::Flag, Some("false"), "Answer and notify by a Telegram bot."),
+    key("telegram.token", Kind::Secret(Secret::TelegramToken), None, "Token of the bot."),
+    key("telegram.api_url", Kind::Text, Some("https://api.telegram.org"), "Address of the Bot API."),
     key("admin.enabled", Kind::Flag, Some("true"), "Serve the admin page."),
-    key(
-        "admin.listen",
-        Kind::Text,
-        Some("127.0.0.1:8099"),
-        "Address and port of the admin page.",
-    ),
-    key(
-        "admin.session_days",
-        Kind::Number(1, 365),
-        Some("7"),
-        "Days until the page asks for the password again.",
-    ),
-    key(
-        "admin.session_cookie_secure",
-        Kind::Flag,
-        Some("true"),
-        "Only false for plain HTTP in a trusted network.",
-    ),
-    key(
-        "admin.trusted_proxies[]",
-        Kind::Text,
-        None,
-        "Addresses or networks whose X-Forwarded headers are believed.",
-    ),
-    key(
-        "admin.cors_origins[]",
-        Kind::Text,
-        None,
-        "Other origins that may call the page's interface.",
-    ),
-    key(
-        "hooks.*",
-        Kind::Text,
-        None,
-        "Command line to run on the event of this name; split like a shell does, run without one.",
-    ),
-    key(
-        "language",
-        Kind::Text,
-        Some("en"),
-        "Language of names and notifications.",
-    ),
-    key(
-        "time_zone",
-        Kind::Text,
-        None,
-        "IANA time zone of days, months and tariffs; absent: the system's.",
-    ),
+    key("admin.listen", Kind::Text, Some("127.0.0.1:8099"), "Address and port of the admin page."),
+    key("admin.session_days", Kind::Number(1, 365), Some("7"), "Days until the page asks for the password again."),
+    key("admin.session_cookie_secure", Kind::Flag, Some("true"), "Only false for plain HTTP in a trusted network."),
+    key("admin.trusted_proxies[]", Kind::Text, None, "Addresses or networks whose X-Forwarded headers are believed."),
+    key("admin.cors_origins[]", Kind::Text, None, "Other origins that may call the page's interface."),
+    key("hooks.*", Kind::Text, None, "Command line to run on the event of this name; split like a shell does, run without one."),
+    key("language", Kind::Text, Some("en"), "Language of names and notifications."),
+    key("time_zone", Kind::Text, None, "IANA time zone of days, months and tariffs; absent: the system's."),
     key("currency", Kind::Text, Some("EUR"), "Currency of costs, three letters."),
-    key(
-        "data_dir",
-        Kind::Text,
-        Some("data"),
-        "Directory for everything that is remembered.",
-    ),
-    key(
-        "vault_key",
-        Kind::Secret(Secret::VaultKey),
-        None,
-        "Key that stored secrets are encrypted with, 32 bytes in base64; absent: a file in the data directory, made at first start.",
-    ),
-    key(
-        "log.level",
-        Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
-        Some("info"),
-        "What is logged: error, warn, info, debug or trace.",
-    ),
-    key(
-        "log.format",
-        Kind::Choice(&["text", "json"]),
-        Some("text"),
-        "How it is logged: text or json.",
-    ),
+    key("data_dir", Kind::Text, Some("data"), "Directory for everything that is remembered."),
+    key("vault_key", Kind::Secret(Secret::VaultKey), None, "Key that stored secrets are encrypted with, 32 bytes in base64; absent: a file in the data directory, made at first start."),
+    key("log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), Some("info"), "What is logged: error, warn, info, debug or trace."),
+    key("log.format", Kind::Choice(&["text", "json"]), Some("text"), "How it is logged: text or json."),
 ];
 
 /// Names that are not ours, or not any more, and what we call the thing.
@@ -389,150 +134,6 @@ const fn key(path: &'static str, kind: Kind, default: Option<&'static str>, doc:
         kind,
         default,
         doc,
-    }
-}
-
-/// Where a value stands: the names and list indices that lead to it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct KeyPath(Vec<String>);
-
-/// What may stand at a path.
-#[derive(Debug, Clone, Copy)]
-pub enum Shape {
-    /// A single value.
-    Leaf(&'static Key),
-    /// The name of a file that holds this secret.
-    SecretFile(&'static Key),
-    /// A list.
-    List,
-    /// Names, each with a value.
-    Section,
-    /// Nothing; there is no such key.
-    Unknown,
-}
-
-impl KeyPath {
-    /// The path of a row of the table without lists.
-    pub fn of(row: &str) -> Self {
-        Self(segments(row).map(str::to_owned).collect())
-    }
-
-    /// The path that an environment variable stands for; `None` when it is none of ours.
-    pub fn from_variable(name: &str) -> Option<Self> {
-        if let Some((_, path)) = VARIABLES.iter().find(|(variable, _)| *variable == name) {
-            return Some(Self::of(path));
-        }
-        let rest = name.strip_prefix(ENVIRONMENT_PREFIX)?;
-        Some(Self(rest.to_ascii_lowercase().split("__").map(str::to_owned).collect()))
-    }
-
-    /// The path one level down.
-    pub fn join(&self, segment: impl Into<String>) -> Self {
-        let mut deeper = self.clone();
-        deeper.0.push(segment.into());
-        deeper
-    }
-
-    /// The names and indices.
-    pub fn segments(&self) -> &[String] {
-        &self.0
-    }
-
-    /// The path of the secret whose file is named at this path.
-    pub fn without_file(&self) -> Self {
-        let mut secret = self.clone();
-        if let Some(last) = secret.0.last_mut()
-            && let Some(name) = last.strip_suffix("_file")
-        {
-            *last = name.to_owned();
-        }
-        secret
-    }
-
-    /// What may stand here.
-    pub fn shape(&self) -> Shape {
-        if self.0.is_empty() {
-            return Shape::Section;
-        }
-        let secret = self.without_file();
-        let mut shape = Shape::Unknown;
-        for row in KEYS {
-            match self.reaches(row.path) {
-                Some(None) => return Shape::Leaf(row),
-                Some(Some("[]")) => shape = Shape::List,
-                Some(Some(_)) => shape = Shape::Section,
-                None => {}
-            }
-            if matches!(row.kind, Kind::Secret(_)) && secret != *self && secret.reaches(row.path) == Some(None) {
-                shape = Shape::SecretFile(row);
-            }
-        }
-        shape
-    }
-
-    /// The name of today for a name of the past.
-    pub fn renamed(&self) -> Option<&'static str> {
-        RENAMED
-            .iter()
-            .find(|(old, _)| self.reaches(old) == Some(None))
-            .map(|(_, new)| *new)
-    }
-
-    /// The known key whose name is most like this one.
-    pub fn nearest(&self) -> &'static str {
-        let asked = self.pattern();
-        let rows = KEYS.iter().filter(|row| !row.doc.is_empty()).map(|row| row.path);
-        let sections = rows
-            .clone()
-            .flat_map(|row| row.match_indices('.').map(move |(end, _)| &row[..end]));
-        rows.chain(sections)
-            .max_by(|a, b| likeness(&asked, a).total_cmp(&likeness(&asked, b)))
-            .unwrap_or_default()
-    }
-
-    /// `None` when the row is elsewhere, `Some(None)` when this is its path, otherwise its next segment.
-    fn reaches(&self, row: &'static str) -> Option<Option<&'static str>> {
-        let mut row = segments(row);
-        for segment in &self.0 {
-            let fits = match row.next()? {
-                "[]" => is_index(segment),
-                "*" => !segment.is_empty(),
-                name => name == segment,
-            };
-            if !fits {
-                return None;
-            }
-        }
-        Some(row.next())
-    }
-
-    /// The path as the table would write it.
-    fn pattern(&self) -> String {
-        let mut text = String::new();
-        for segment in &self.0 {
-            match (is_index(segment), text.is_empty()) {
-                (true, _) => text.push_str("[]"),
-                (false, true) => text.push_str(segment),
-                (false, false) => {
-                    text.push('.');
-                    text.push_str(segment);
-                }
-            }
-        }
-        text
-    }
-}
-
-impl fmt::Display for KeyPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, segment) in self.0.iter().enumerate() {
-            match (is_index(segment), position) {
-                (true, _) => write!(f, "[{segment}]")?,
-                (false, 0) => f.write_str(segment)?,
-                (false, _) => write!(f, ".{segment}")?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -569,75 +170,12 @@ pub fn environment_example() -> String {
     text
 }
 
-fn segments(row: &str) -> impl Iterator<Item = &str> {
-    row.split('.')
-        .flat_map(|part| match part.strip_suffix("[]") {
-            Some(name) => [Some(name), Some("[]")],
-            None => [Some(part), None],
-        })
-        .flatten()
-}
-
-fn is_index(segment: &str) -> bool {
-    !segment.is_empty() && segment.len() <= 3 && segment.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn likeness(asked: &str, known: &str) -> f64 {
-    strsim::normalized_damerau_levenshtein(asked, known)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
     use crate::store::secret::SECRETS;
-
-    #[test]
-    fn every_row_is_found_by_its_own_variable() {
-        for row in KEYS {
-            let path = KeyPath::from_variable(&variable(row)).unwrap();
-            match path.shape() {
-                Shape::Leaf(found) => assert_eq!(found.path, row.path),
-                Shape::List => assert_eq!(Some(path.pattern().as_str()), row.path.strip_suffix("[]")),
-                other => panic!("{}: {other:?}", row.path),
-            }
-        }
-    }
-
-    #[test]
-    fn paths_of_lists_and_sections_have_their_shape() {
-        assert!(matches!(KeyPath::of("accounts").shape(), Shape::List));
-        assert!(matches!(KeyPath::of("accounts").join("0").shape(), Shape::Section));
-        assert!(matches!(KeyPath::of("mqtt.tls").shape(), Shape::Section));
-        assert!(matches!(
-            KeyPath::of("mqtt.password_file").shape(),
-            Shape::SecretFile(_)
-        ));
-        assert!(matches!(KeyPath::of("mqtt.host_file").shape(), Shape::Unknown));
-        assert!(matches!(KeyPath::of("mqtt.hots").shape(), Shape::Unknown));
-        assert!(matches!(
-            KeyPath::from_variable("LEAPMOTOR2MQTT_").unwrap().shape(),
-            Shape::Unknown
-        ));
-    }
-
-    #[test]
-    fn a_mistyped_key_is_near_to_the_right_one() {
-        for (typed, meant) in [
-            ("mqtt.hots", "mqtt.host"),
-            ("mqqt", "mqtt"),
-            ("mqtt_host", "mqtt.host"),
-            ("admin.trusted_proxy", "admin.trusted_proxies[]"),
-            ("datadir", "data_dir"),
-        ] {
-            assert_eq!(KeyPath::of(typed).nearest(), meant);
-        }
-        assert_eq!(
-            KeyPath::of("accounts").join("3").join("usrname").nearest(),
-            "accounts[].username"
-        );
-    }
 
     #[test]
     fn renamed_keys_lead_to_keys_that_exist() {

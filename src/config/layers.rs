@@ -1,6 +1,7 @@
 //! The sources of settings, each turned into checked values that know where they came from.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
@@ -9,11 +10,15 @@ use figment::{Metadata, Profile, Provider};
 
 use super::error::ConfigError;
 use super::inline;
-use super::keys::{KEYS, Key, KeyPath, Kind, Shape};
+use super::keys::{ENVIRONMENT_PREFIX, KEYS, Key, Kind};
 use super::node::Node;
+use super::path::{KeyPath, Shape};
 
 /// Largest configuration or secret file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
+
+/// What is expected of a secret that was given in both ways.
+const SECRET_TWICE: &str = "given either itself or as a file, not both";
 
 /// The values of one origin. A list of a higher layer replaces that of a lower one, so lists are cleared first.
 #[derive(Default)]
@@ -29,7 +34,7 @@ pub struct Layer {
 impl Layer {
     /// The built-in defaults.
     pub fn defaults() -> Result<Self, ConfigError> {
-        let mut layer = Self::named("built-in default");
+        let mut layer = Self::named(&"built-in default");
         for row in KEYS {
             if let Some(default) = row.default {
                 layer.take(&KeyPath::of(row.path), Node::Text(default.to_owned()))?;
@@ -40,36 +45,51 @@ impl Layer {
 
     /// A YAML file.
     pub fn yaml(path: &Path) -> Result<Self, ConfigError> {
-        let mut layer = Self::named(path.display());
-        let text = read(path).map_err(|reason| ConfigError::unreadable(path.display(), reason))?;
-        let node = Node::from_yaml(&text).map_err(|error| ConfigError::unreadable(path.display(), error))?;
+        let mut layer = Self::named(&path.display());
+        let text = read(path).map_err(|reason| ConfigError::unreadable(&path.display(), &reason))?;
+        let node = Node::from_yaml(&text).map_err(|error| ConfigError::unreadable(&path.display(), &error))?;
         layer.take(&KeyPath::default(), node)?;
         Ok(layer)
     }
 
     /// The options that the Supervisor writes for the Home Assistant add-on: one JSON object with our keys.
     pub fn addon_options(path: &Path) -> Result<Self, ConfigError> {
-        let mut layer = Self::named(path.display());
-        let text = read(path).map_err(|reason| ConfigError::unreadable(path.display(), reason))?;
+        let mut layer = Self::named(&path.display());
+        let text = read(path).map_err(|reason| ConfigError::unreadable(&path.display(), &reason))?;
         let node =
-            inline::parse(&text).ok_or_else(|| ConfigError::unreadable(path.display(), "not well-formed JSON"))?;
+            inline::parse(&text).ok_or_else(|| ConfigError::unreadable(&path.display(), &"not well-formed JSON"))?;
         layer.take(&KeyPath::default(), node)?;
         Ok(layer)
     }
 
-    /// One environment variable; `None` when it is none of ours, or empty.
-    pub fn variable(name: &str, value: &str) -> Result<Option<Self>, ConfigError> {
-        let Some(path) = KeyPath::from_variable(name) else {
-            return Ok(None);
-        };
-        let mut layer = Self::named(format!("environment variable {name}"));
-        layer.take_line(&path, value)?;
-        Ok(Some(layer))
+    /// The environment: a layer for each variable of ours, so that every value knows its own.
+    pub fn environment(mut variables: Vec<(String, String)>) -> Result<Vec<Self>, ConfigError> {
+        variables.retain(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
+        // A whole list comes before its single places, because its name is their beginning.
+        variables.sort();
+        let mut layers: Vec<Self> = Vec::new();
+        for (name, value) in &variables {
+            let Some(path) = KeyPath::from_variable(name) else {
+                continue;
+            };
+            let mut layer = Self::named(&format!("environment variable {name}"));
+            layer.take_line(&path, value)?;
+            // The file of a secret comes after the secret itself.
+            if let Some((_, secret, _)) = layer.from_files.first()
+                && layers
+                    .iter()
+                    .any(|other| other.values.iter().any(|(path, _)| path == secret))
+            {
+                return Err(layer.invalid(secret, SECRET_TWICE));
+            }
+            layers.push(layer);
+        }
+        Ok(layers)
     }
 
     /// A value given with the start of the program, by the path of its key.
     pub fn flag(path: &KeyPath, value: &str) -> Result<Self, ConfigError> {
-        let mut layer = Self::named("command line");
+        let mut layer = Self::named(&"command line");
         layer.take_line(path, value)?;
         Ok(layer)
     }
@@ -95,7 +115,7 @@ impl Layer {
             })
     }
 
-    fn named(origin: impl ToString) -> Self {
+    fn named(origin: &dyn Display) -> Self {
         Self {
             origin: origin.to_string(),
             ..Self::default()
@@ -127,9 +147,9 @@ impl Layer {
         match (path.shape(), node) {
             (Shape::Unknown, _) => Err(self.unknown(path)),
             (_, Node::Empty) => Ok(()),
-            (Shape::Leaf(_) | Shape::SecretFile(_), Node::Text(text)) if text.is_empty() => Ok(()),
+            (Shape::Leaf(_) | Shape::SecretFile, Node::Text(text)) if text.is_empty() => Ok(()),
             (Shape::Leaf(key), Node::Text(text)) => self.take_value(path, key, &text),
-            (Shape::SecretFile(_), Node::Text(file)) => self.take_secret_file(path, &file),
+            (Shape::SecretFile, Node::Text(file)) => self.take_secret_file(path, &file),
             (Shape::List, Node::List(items)) => {
                 self.cleared.push(path.clone());
                 let places = (0..).map(|place: usize| path.join(place.to_string()));
@@ -153,8 +173,9 @@ impl Layer {
     fn take_value(&mut self, path: &KeyPath, key: &Key, text: &str) -> Result<(), ConfigError> {
         let value = match key.kind {
             Kind::Text | Kind::Secret(_) => Some(Value::from(text)),
-            Kind::Flag => text.parse::<bool>().ok().map(Value::from),
+            Kind::Flag => text.trim().parse::<bool>().ok().map(Value::from),
             Kind::Number(low, high) => text
+                .trim()
                 .parse::<i64>()
                 .ok()
                 .filter(|number| (low..=high).contains(number))
@@ -171,12 +192,12 @@ impl Layer {
 
     fn take_secret_file(&mut self, path: &KeyPath, file: &str) -> Result<(), ConfigError> {
         let origin = format!("{}: `{path}` names {file}", self.origin);
-        let text = read(Path::new(file)).map_err(|reason| ConfigError::unreadable(&origin, reason))?;
+        let text = read(Path::new(file)).map_err(|reason| ConfigError::unreadable(&origin, &reason))?;
         // Editors and `echo` end a file with a line break that is no part of the secret.
         let secret = text.strip_suffix('\n').unwrap_or(&text);
         let secret = secret.strip_suffix('\r').unwrap_or(secret);
         if secret.is_empty() {
-            return Err(ConfigError::unreadable(origin, "the file is empty"));
+            return Err(ConfigError::unreadable(&origin, &"the file is empty"));
         }
         let path = path.without_file();
         self.once(&path)?;
@@ -189,7 +210,7 @@ impl Layer {
         let given = self.values.iter().map(|(path, _)| path);
         let mut given = given.chain(self.from_files.iter().map(|(_, path, _)| path));
         match given.any(|given| given == path) {
-            true => Err(self.invalid(path, "given either itself or as a file, not both")),
+            true => Err(self.invalid(path, SECRET_TWICE)),
             false => Ok(()),
         }
     }
@@ -253,7 +274,7 @@ fn insert(dict: &mut Dict, path: &[String], value: Value) {
 fn expected(shape: Shape) -> String {
     match shape {
         Shape::Leaf(key) => key.kind.expected(),
-        Shape::SecretFile(_) => "the path of a file".to_owned(),
+        Shape::SecretFile => "the path of a file".to_owned(),
         Shape::List => "a list, like [a, b] or [{name=value}]".to_owned(),
         Shape::Section | Shape::Unknown => "a section with keys of its own".to_owned(),
     }

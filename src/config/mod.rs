@@ -10,6 +10,7 @@ mod inline;
 pub mod keys;
 mod layers;
 mod node;
+mod path;
 mod raw;
 mod settings;
 
@@ -24,14 +25,14 @@ pub use settings::{
     MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
 };
 
-use keys::KeyPath;
 use layers::Layer;
+use path::KeyPath;
 
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "config.yaml";
 
-/// Where settings come from.
-#[derive(Debug, Clone, Default)]
+/// Where settings come from. Without `Debug`, since the environment holds secrets.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The YAML file; `None` takes `config.yaml` of the working directory, if there is one.
     pub config_file: Option<PathBuf>,
@@ -76,12 +77,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
         warnings.extend(readable_by_others(&file).filter(|_| layer.holds_secrets));
         layers.push(layer);
     }
-    let mut environment = sources.environment;
-    // A whole list comes before its single places, because its name is their beginning.
-    environment.sort();
-    for (name, value) in &environment {
-        layers.extend(Layer::variable(name, value)?);
-    }
+    layers.extend(Layer::environment(sources.environment)?);
     if let Some(file) = &sources.addon_options {
         layers.push(Layer::addon_options(file)?);
     }
@@ -96,7 +92,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
             .metadata
             .as_ref()
             .map_or("configuration", |metadata| &*metadata.name);
-        ConfigError::unreadable(origin, &error)
+        ConfigError::unreadable(&origin, &error)
     })?;
     Ok(Loaded {
         settings: check::check(&figment, raw)?,

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::keys::{KeyPath, Shape};
+use super::path::{KeyPath, Shape};
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl<'de> DeserializeSeed<'de> for At {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
         match self.0.shape() {
             // Asking for text makes the YAML reader hand out the scalar as it was written.
-            Shape::Leaf(_) | Shape::SecretFile(_) => {
+            Shape::Leaf(_) | Shape::SecretFile => {
                 Ok(Option::<String>::deserialize(deserializer)?.map_or(Node::Empty, Node::Text))
             }
             Shape::List | Shape::Section => deserializer.deserialize_any(self),

@@ -46,43 +46,19 @@ pub struct SecretKind {
 }
 
 /// Every kind of secret, in the order of [`Secret`].
+#[rustfmt::skip]
 pub const SECRETS: &[SecretKind] = &[
-    kind(
-        Secret::CloudPassword,
-        "cloud_password",
-        "[cloud password]",
-        Some("accounts[].password"),
-    ),
-    kind(
-        Secret::P12Password,
-        "p12_password",
-        "[certificate password]",
-        Some("accounts[].p12_password"),
-    ),
+    kind(Secret::CloudPassword, "cloud_password", "[cloud password]", Some("accounts[].password")),
+    kind(Secret::P12Password, "p12_password", "[certificate password]", Some("accounts[].p12_password")),
     kind(Secret::AccessToken, "access_token", "[access token]", None),
     kind(Secret::RefreshToken, "refresh_token", "[refresh token]", None),
     kind(Secret::SignKey, "sign_key", "[sign key]", None),
-    kind(
-        Secret::AccountCertificate,
-        "account_certificate",
-        "[account certificate]",
-        None,
-    ),
+    kind(Secret::AccountCertificate, "account_certificate", "[account certificate]", None),
     kind(Secret::AccountKey, "account_key", "[account key]", None),
     kind(Secret::DeviceId, "device_id", "[device id]", None),
     kind(Secret::Pin, "pin", "[PIN]", Some("accounts[].cars[].pin")),
-    kind(
-        Secret::MqttPassword,
-        "mqtt_password",
-        "[MQTT password]",
-        Some("mqtt.password"),
-    ),
-    kind(
-        Secret::TelegramToken,
-        "telegram_token",
-        "[Telegram token]",
-        Some("telegram.token"),
-    ),
+    kind(Secret::MqttPassword, "mqtt_password", "[MQTT password]", Some("mqtt.password")),
+    kind(Secret::TelegramToken, "telegram_token", "[Telegram token]", Some("telegram.token")),
     kind(Secret::AbrpToken, "abrp_token", "[ABRP token]", None),
     kind(Secret::VaultKey, "vault_key", "[vault key]", Some("vault_key")),
 ];

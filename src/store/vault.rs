@@ -236,11 +236,12 @@ fn key_file(directory: &Path, path: &Path) -> Result<SecretString, VaultError> {
         let text = format!("{}\n", BASE64_STANDARD.encode(random::<KEY_LENGTH>()?));
         file::replace(directory, KEY_FILE, text.as_bytes()).map_err(VaultError::KeyFile)?;
     }
-    let mode = fs::metadata(path).map_err(VaultError::KeyFile)?.permissions().mode() & 0o777;
+    let mode = fs::metadata(path).map_err(VaultError::KeyFile)?.permissions().mode();
     if mode & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(VaultError::KeyFile)?;
+        let mode = format!("{:o}", mode & 0o777);
         warn!(
-            was = format!("{mode:o}"),
+            mode,
             "{KEY_FILE} could be used by others; it is for its owner alone now"
         );
     }
