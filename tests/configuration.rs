@@ -304,6 +304,8 @@ fn a_value_of_the_wrong_kind_is_named_with_its_source_and_what_was_expected() {
     Case::yaml("mqtt: {base_topic: 'a/#'}").fails_with(&["`mqtt.base_topic`"]);
     Case::yaml("admin: {cors_origins: ['*']}").fails_with(&["`admin.cors_origins[0]`"]);
     Case::yaml("admin: {trusted_proxies: [1.2.3.4, x]}").fails_with(&["`admin.trusted_proxies[1]`"]);
+    Case::yaml("\"mqtt\\nx\": 1\n").fails_with(&["`mqtt x`"]);
+    Case::yaml("mqtt: {port: \"1\\n2\"}").fails_with(&["`mqtt.port`", "`1 2`"]);
     Case::yaml("currency: euro").fails_with(&["`currency`", "EUR"]);
 }
 

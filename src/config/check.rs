@@ -224,20 +224,11 @@ impl Origins<'_> {
     }
 
     fn invalid(&self, key: &str, expected: impl Display) -> ConfigError {
-        ConfigError::Invalid {
-            origin: self.origin(key),
-            key: readable(key),
-            expected: expected.to_string(),
-        }
+        ConfigError::invalid(self.origin(key), &KeyPath::of(key), &expected)
     }
 
     fn missing(&self, section: &str, name: &str) -> ConfigError {
-        let key = readable(&format!("{section}.{name}"));
-        ConfigError::Invalid {
-            origin: self.origin(section),
-            key,
-            expected: "given".to_owned(),
-        }
+        ConfigError::invalid(self.origin(section), &KeyPath::of(section).join(name), &"given")
     }
 
     /// An address that begins with one of these, with a host, without user name, query or a slash at the end.
@@ -260,9 +251,4 @@ impl Origins<'_> {
             false => Ok(text),
         }
     }
-}
-
-/// `accounts.0.cars.1.vin` as `accounts[0].cars[1].vin`.
-fn readable(key: &str) -> String {
-    KeyPath::of(key).to_string()
 }

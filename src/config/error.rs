@@ -46,12 +46,20 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// An [`Self::Unreadable`] whose reason is kept to one line.
+    pub(super) fn invalid(origin: impl Into<String>, key: &dyn Display, expected: &dyn Display) -> Self {
+        let (origin, key, expected) = (origin.into(), one_line(key), one_line(expected));
+        Self::Invalid { origin, key, expected }
+    }
+
     pub(super) fn unreadable(origin: &dyn Display, reason: &dyn Display) -> Self {
-        let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self::Unreadable {
             origin: origin.to_string(),
-            reason,
+            reason: one_line(reason),
         }
     }
+}
+
+/// The text without the line breaks that keys, values and the errors of libraries may contain.
+pub(super) fn one_line(text: &dyn Display) -> String {
+    text.to_string().split(char::is_control).collect::<Vec<_>>().join(" ")
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::error::ConfigError;
+use super::error::{ConfigError, one_line};
 use super::inline;
 use super::keys::{ENVIRONMENT_PREFIX, KEYS, Key, Kind};
 use super::node::Node;
@@ -216,7 +216,7 @@ impl Layer {
     }
 
     fn unknown(&self, path: &KeyPath) -> ConfigError {
-        let (origin, key) = (self.origin.clone(), path.to_string());
+        let (origin, key) = (self.origin.clone(), one_line(path));
         match path.renamed() {
             Some(new) => ConfigError::Renamed { origin, key, new },
             None => ConfigError::UnknownKey {
@@ -227,12 +227,8 @@ impl Layer {
         }
     }
 
-    fn invalid(&self, path: &KeyPath, expected: impl Into<String>) -> ConfigError {
-        ConfigError::Invalid {
-            origin: self.origin.clone(),
-            key: path.to_string(),
-            expected: expected.into(),
-        }
+    fn invalid(&self, path: &KeyPath, expected: impl Display) -> ConfigError {
+        ConfigError::invalid(&self.origin, path, &expected)
     }
 }
 
