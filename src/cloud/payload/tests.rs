@@ -161,9 +161,7 @@ fn context(plan: Option<&ChargePlan>) -> Context<'_> {
 
 /// Blanks out the date of repeating entries and the time of writing, which follow the clock.
 fn masked(content: &str) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(content) else {
-        return content.to_owned();
-    };
+    let mut value: Value = serde_json::from_str(content).unwrap();
     for entry in value["controls"].as_array_mut().into_iter().flatten() {
         if entry.get("update_time").is_some() {
             entry["update_time"] = json!("now");
@@ -220,13 +218,8 @@ fn recorded_commands_are_written_as_recorded_or_as_the_deviations_say() {
                 continue;
             }
             let reason = parse(name, params).expect_err(name).reason;
-            assert!(
-                matches!(
-                    reason,
-                    Reason::OutOfRange | Reason::InvalidPayload | Reason::MissingParameter
-                ),
-                "{name} {params:?}: {reason}"
-            );
+            let recorded = [Reason::OutOfRange, Reason::InvalidPayload, Reason::MissingParameter];
+            assert!(recorded.contains(&reason), "{name} {params:?}: {reason}");
         }
     }
     assert_eq!(count, 149);

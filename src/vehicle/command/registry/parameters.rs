@@ -9,7 +9,7 @@ use super::Rejection;
 use crate::vehicle::intent::Reason;
 
 /// One parameter of a command.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,

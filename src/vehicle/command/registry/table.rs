@@ -5,7 +5,7 @@ use super::Precondition::{InPark, NotMoving, Plugged};
 use super::{Command, EffectGroup, Risk, Spec, build, lists};
 use crate::vehicle::Model;
 
-/// What most rows have in common.
+/// What most rows have in common; a row takes from it what it does not say itself, the first one even the command.
 const ROW: Spec = Spec {
     name: "",
     aliases: &[],
@@ -30,10 +30,8 @@ pub static COMMANDS: &[Spec] = &[
         doc: "Lock the doors.",
         right: &[110],
         ability: &[1, 10],
-        effect_group: EffectGroup::Lock,
         preconditions: &[NotMoving],
         confirmation: State,
-        build: |_| Ok(Command::Lock),
         ..ROW
     },
     Spec {

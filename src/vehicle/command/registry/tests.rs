@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::{AirMode, ClimateSettings, Operate, SeatComfort};
+use super::super::{AirMode, ClimateSettings, Destination, Operate, Preparation, SeatComfort};
 use super::*;
 
 /// A command of the row, with the least that it needs.
@@ -37,7 +37,6 @@ fn reason(name: &str, params: &Value) -> Reason {
 fn every_row_builds_a_command_that_leads_back_to_it() {
     for row in COMMANDS {
         let command = example(row);
-        // `set-climate` without parameters still differs from `ac-on` by fan and temperature.
         assert_eq!(command.name(), row.name);
         assert_eq!(command.spec().name, row.name);
         assert_eq!(command.effect_group(), row.effect_group);
@@ -152,15 +151,36 @@ fn climate_commands_share_their_parameters_and_switch_off_when_told_to() {
             assert_eq!(command(name, &json!({"operate": off})).unwrap(), Command::ClimateOff);
         }
     }
-    let Command::Climate(auto) = command("ac-on", &json!({"operate": "auto"})).unwrap() else {
-        panic!()
+    let auto = ClimateSettings {
+        operate: Operate::Auto,
+        ..ClimateSettings::NEUTRAL
     };
-    assert_eq!(auto.operate, Operate::Auto);
+    assert_eq!(
+        command("ac-on", &json!({"operate": "auto"})).unwrap(),
+        Command::Climate(auto)
+    );
     assert_eq!(command("quick-cool", &json!({})).unwrap(), Command::QuickCool);
 }
 
 #[test]
-fn positions_below_and_above_zero_have_their_own_names() {
+fn rows_of_one_kind_differ_in_their_defaults_only() {
+    let quick_cool = lists::climate("cold", "18", "7", "true", "false");
+    assert_eq!(find("quick-cool").unwrap().parameters, quick_cool);
+    let open = lists::window_position("100");
+    assert_eq!(find("windows-open").unwrap().parameters, [open]);
+    assert_eq!(find("windows-close").unwrap().parameters, [open.default("0")]);
+    let open = lists::sunshade_position("10");
+    assert_eq!(find("sunshade-open").unwrap().parameters, [open]);
+    assert_eq!(find("sunshade-close").unwrap().parameters, [open.default("0")]);
+    let limit = Parameter::new("percent", Kind::Integer { min: 1, max: 100 }, "The limit.")
+        .aliases(&["limit", "value", "soc_limit"])
+        .unit("%")
+        .required();
+    assert_eq!(find("charge-limit").unwrap().parameters, [limit]);
+}
+
+#[test]
+fn closed_and_open_positions_have_their_own_names() {
     for (name, value, row) in [
         ("windows-open", 0, "windows-close"),
         ("windows-close", 5, "windows-open"),
@@ -176,15 +196,24 @@ fn positions_below_and_above_zero_have_their_own_names() {
 
 #[test]
 fn a_destination_without_texts_is_named_by_its_coordinates() {
-    let named = |params: Value| match command("send-destination", &params).unwrap() {
-        Command::SendDestination(place) => (place.name, place.address),
-        other => panic!("{other:?}"),
+    let place = |text: &str, latitude, longitude| {
+        Command::SendDestination(Destination {
+            address: text.to_owned(),
+            name: text.to_owned(),
+            latitude,
+            longitude,
+        })
     };
-    let texts = |name: &str, address: &str| (name.to_owned(), address.to_owned());
-    let place = json!({"latitude": "45.07", "longitude": 7.5});
-    assert_eq!(named(place), texts("45.07000, 7.50000", "45.07000, 7.50000"));
-    let place = json!({"latitude": 1, "longitude": 2, "address": "Via Roma 1", "name": ""});
-    assert_eq!(named(place), texts("Via Roma 1", "Via Roma 1"));
+    let nameless = json!({"latitude": "45.07", "longitude": 7.5});
+    assert_eq!(
+        command("send-destination", &nameless).unwrap(),
+        place("45.07000, 7.50000", 45.07, 7.5)
+    );
+    let addressed = json!({"latitude": 1, "longitude": 2, "address": "Via Roma 1", "name": ""});
+    assert_eq!(
+        command("send-destination", &addressed).unwrap(),
+        place("Via Roma 1", 1.0, 2.0)
+    );
     assert_eq!(
         reason("send-destination", &json!({"latitude": 1})),
         Reason::MissingParameter
@@ -243,16 +272,22 @@ fn a_bundle_is_read_in_the_words_of_the_cloud() {
         "rearMirrorHeating": {"enable": false, "value": "2"},
         "syn_path": {"latitude": "45.07", "longitude": "7.68", "addressname": "Home", "linenum": "0"},
     }});
-    let Command::PrepareCar(preparation) = command("prepare-car", &bundle).unwrap() else {
-        panic!()
+    let preparation = Preparation {
+        climate: None,
+        seats: Some((SeatComfort::Ventilation(2), SeatComfort::Heat(1))),
+        steering_wheel: true,
+        mirrors: false,
+        destination: Some(Destination {
+            address: "Home".to_owned(),
+            name: "Home".to_owned(),
+            latitude: 45.07,
+            longitude: 7.68,
+        }),
     };
-    assert_eq!(preparation.climate, None);
     assert_eq!(
-        preparation.seats,
-        Some((SeatComfort::Ventilation(2), SeatComfort::Heat(1)))
+        command("prepare-car", &bundle).unwrap(),
+        Command::PrepareCar(preparation)
     );
-    assert!(preparation.steering_wheel && !preparation.mirrors);
-    assert_eq!(preparation.destination.unwrap().name, "Home");
     for (wrong, reason_expected) in [
         (json!({}), Reason::MissingParameter),
         (json!({"seat_setting": {"left_rear": "1"}}), Reason::OutOfRange),
