@@ -294,7 +294,7 @@ fn recorded_limits_of_values_are_ours() {
 }
 
 #[test]
-fn every_command_of_the_command_table_is_known_with_id_right_and_pin() {
+fn every_command_of_the_command_table_is_known_and_written_under_its_id() {
     let table = include_str!("../../../tests/data/protocol/commands.csv");
     for line in table.lines().skip(1) {
         let name = line.split([',', '@']).next().unwrap();
