@@ -38,7 +38,7 @@ pub fn open(bundle: &str, passwords: &[SecretString]) -> Result<ClientIdentity, 
     let mut failure = AccountCertificateError::WrongPassword;
     for password in passwords {
         match Pkcs12Archive::from_pkcs12(&bundle, password.expose_secret()) {
-            Ok(archive) => return identity(archive),
+            Ok(archive) => return identity(&archive),
             Err(Pkcs12Error::MacError(_)) => {}
             Err(error) => failure = AccountCertificateError::Unreadable(error),
         }
@@ -47,7 +47,7 @@ pub fn open(bundle: &str, passwords: &[SecretString]) -> Result<ClientIdentity, 
 }
 
 /// The bundle may hold certificates of its issuer too; the one that matches the key is ours.
-fn identity(archive: Pkcs12Archive) -> Result<ClientIdentity, AccountCertificateError> {
+fn identity(archive: &Pkcs12Archive) -> Result<ClientIdentity, AccountCertificateError> {
     let key = archive.keys.first().ok_or(AccountCertificateError::NoKey)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.key.as_der().to_vec()));
     let certificates: Vec<CertificateDer<'static>> = archive

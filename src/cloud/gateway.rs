@@ -39,18 +39,19 @@ impl Gateway {
     pub fn new(settings: CloudSettings, certificate: AppCertificate, clock: Clock) -> Result<Self, CloudError> {
         settings.check()?;
         let connector = Connector::new(&settings)?;
-        Self::with(settings, connector, &certificate, clock, fresh_stamp)
+        Self::with(settings, connector, certificate, clock, fresh_stamp)
     }
 
     /// With a given way to the network and a given source of stamps.
     pub(super) fn with(
         settings: CloudSettings,
         connector: Connector,
-        certificate: &AppCertificate,
+        certificate: AppCertificate,
         clock: Clock,
         stamp: impl Fn(&Clock) -> Stamp + Send + Sync + 'static,
     ) -> Result<Self, CloudError> {
-        let app = connector.client(&certificate.0)?;
+        let AppCertificate(identity) = certificate;
+        let app = connector.client(&identity)?;
         Ok(Self(Arc::new(Inner {
             settings,
             connector,
@@ -97,9 +98,8 @@ impl Gateway {
 
     /// Goes on with a session from before a restart; nothing is sent. [`CloudError::SessionLost`] when it cannot be
     /// read: sign in instead.
-    #[expect(clippy::needless_pass_by_value, reason = "the saved session is used up")]
     pub fn resume(&self, saved: SavedSession) -> Result<Session, CloudError> {
-        Session::restore(self.clone(), &saved)
+        Session::restore(self.clone(), saved)
     }
 
     /// The server certificate that is pinned, for keeping. `None` where none is pinned, or before the first contact.

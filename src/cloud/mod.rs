@@ -31,6 +31,8 @@ mod status;
 mod vehicles;
 
 #[cfg(test)]
+mod over_tls;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 pub(crate) mod testing;

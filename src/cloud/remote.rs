@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::envelope;
 use super::error::CloudError;
@@ -113,6 +112,6 @@ impl Session {
     /// Whether the car confirmed the command. Anything but a plain yes is "not yet".
     pub async fn result(&self, ticket: &str) -> Result<bool, CloudError> {
         let data = self.data(Call::form(RESULT).text("remoteCtlId", ticket)).await?;
-        Ok(data == Value::from(1))
+        Ok(data == 1)
     }
 }

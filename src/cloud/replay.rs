@@ -255,14 +255,10 @@ fn check_cars(expected: &Value, cars: &[Car]) {
 async fn a_lost_session_can_be_refreshed_and_the_call_repeated() {
     let mut replay = Replay::of("http", "vehicle-list-token-expired-then-refresh").await;
     assert!(matches!(replay.session.vehicles().await, Err(CloudError::SessionLost)));
-    // Nonce and token of the recorded repetition are the old ones, as the recording froze them.
-    let mut renewed = replay.session.clone();
-    renewed.refresh().await.unwrap();
+    replay.session.refresh().await.unwrap();
     let cars = replay.session.vehicles().await.unwrap();
     replay.check_requests();
     check_cars(&replay.vector["result"], &cars);
-    replay.session = renewed;
-    assert_ne!(replay.session.tokens().access.expose_secret(), "");
 }
 
 #[tokio::test]

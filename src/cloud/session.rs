@@ -142,8 +142,9 @@ impl Session {
         SavedSession(serde_json::to_string(&document).unwrap_or_default().into())
     }
 
-    pub(super) fn restore(gateway: Gateway, saved: &SavedSession) -> Result<Self, CloudError> {
-        let document: Document = serde_json::from_str(saved.0.expose_secret()).map_err(|_| CloudError::SessionLost)?;
+    pub(super) fn restore(gateway: Gateway, saved: SavedSession) -> Result<Self, CloudError> {
+        let SavedSession(text) = saved;
+        let document: Document = serde_json::from_str(text.expose_secret()).map_err(|_| CloudError::SessionLost)?;
         let decode = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| CloudError::SessionLost);
         let certificate = CertificateDer::from(decode(&document.certificate)?);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(decode(&document.private_key)?));

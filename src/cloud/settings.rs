@@ -206,8 +206,10 @@ mod tests {
                 "{url}"
             );
         }
-        let mut settings = CloudSettings::default();
-        settings.language = "en\nGB".to_owned();
+        let settings = CloudSettings {
+            language: "en\nGB".to_owned(),
+            ..CloudSettings::default()
+        };
         assert!(settings.check().unwrap_err().to_string().contains("cloud.language"));
     }
 

@@ -112,7 +112,7 @@ pub(crate) fn gateway(script: &Script) -> Gateway {
         nonce: 1_234_567,
         timestamp: 1_790_000_000_123,
     };
-    Gateway::with(CloudSettings::default(), connector, &certificate, Clock::real(), frozen).unwrap()
+    Gateway::with(CloudSettings::default(), connector, certificate, Clock::real(), frozen).unwrap()
 }
 
 /// Who signs in in the vectors.

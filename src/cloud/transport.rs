@@ -215,6 +215,7 @@ fn tls_failure(error: rustls::Error, identity: Identity) -> CloudError {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied
+            | Alert::DecryptError
             | Alert::CertificateRequired,
         ) => match identity {
             Identity::App => CloudError::AppCertificateRefused(error),
@@ -234,4 +235,20 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
     wrapped
         .and_then(|inner| tls_error(inner))
         .or_else(|| error.source().and_then(tls_error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_name_but_localhost_is_known() {
+        let addresses: Vec<SocketAddr> = LoopbackOnly
+            .resolve("localhost".parse().unwrap())
+            .await
+            .unwrap()
+            .collect();
+        assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+        assert!(LoopbackOnly.resolve("example.org".parse().unwrap()).await.is_err());
+    }
 }
