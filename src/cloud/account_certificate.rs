@@ -19,8 +19,8 @@ pub enum AccountCertificateError {
     #[error("no known password opens it")]
     WrongPassword,
     /// It is no PKCS#12 bundle, or uses algorithms we do not know.
-    #[error("it cannot be read")]
-    Unreadable(#[source] Pkcs12Error),
+    #[error("it cannot be read ({0})")]
+    Unreadable(Pkcs12Error),
     /// It holds no private key.
     #[error("it holds no private key")]
     NoKey,

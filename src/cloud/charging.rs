@@ -60,7 +60,8 @@ impl Session {
             .number("pageNum", page.page.into())
             .number("pageSize", page.size.into());
         let data = self.data(call).await?;
-        Ok(lenient::items(data.get("list")).iter().map(charge).collect())
+        let entries = lenient::items(data.get("list")).iter();
+        Ok(entries.filter(|entry| entry.is_object()).map(charge).collect())
     }
 }
 

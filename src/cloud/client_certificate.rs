@@ -143,15 +143,14 @@ pub enum CertificateError {
 impl AppCertificate {
     /// Checks both files, and that they belong together.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        let (certificate, key) = (without_byte_order_mark(certificate), without_byte_order_mark(key));
         check(PemFile::Certificate, certificate)?;
         check(PemFile::Key, key)?;
         let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
             .map_err(|error| broken(PemFile::Certificate, &error))?;
-        if certificates
-            .iter()
-            .any(|certificate| subject_public_key(certificate).is_none())
-        {
+        let readable = |certificate| subject_public_key(certificate).is_some();
+        if certificates.is_empty() || !certificates.iter().all(readable) {
             return Err(CertificateError::Damaged(PemFile::Certificate));
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| broken(PemFile::Key, &error))?;
@@ -163,10 +162,15 @@ impl AppCertificate {
     }
 }
 
+/// Editors on Windows put one before the text.
+fn without_byte_order_mark(content: &[u8]) -> &[u8] {
+    content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content)
+}
+
 /// Tells apart the ways in which people's files are broken, before any of it is decoded.
 fn check(file: PemFile, content: &[u8]) -> Result<(), CertificateError> {
     let text = String::from_utf8_lossy(content);
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text.trim();
     if text.is_empty() {
         return Err(CertificateError::Empty(file));
     }
@@ -238,6 +242,8 @@ mod tests {
         assert!(AppCertificate::from_pem(certificate.as_bytes(), key.as_bytes()).is_ok());
         let windows = |text: &str| text.replace("\r\n", "\n").replace('\n', "\r\n");
         assert!(AppCertificate::from_pem(windows(&certificate).as_bytes(), windows(&key).as_bytes()).is_ok());
+        let marked = format!("\u{feff}{certificate}");
+        assert!(AppCertificate::from_pem(marked.as_bytes(), key.as_bytes()).is_ok());
         let chain = other + &certificate;
         assert!(AppCertificate::from_pem(chain.as_bytes(), key.as_bytes()).is_ok());
     }
@@ -270,6 +276,10 @@ mod tests {
             ),
             (error(&certificate, half(&key)), CertificateError::Truncated(Key)),
             (error(damaged, &key), CertificateError::Damaged(Certificate)),
+            (
+                error(certificate.replace("-----BEGIN", "  -----BEGIN"), &key),
+                CertificateError::Damaged(Certificate),
+            ),
             (error(&key, &certificate), CertificateError::Swapped(Certificate)),
             (error(&certificate, &certificate), CertificateError::Swapped(Key)),
             (error(&certificate, pair().1), CertificateError::Mismatch),

@@ -20,13 +20,10 @@ pub fn data(answer: &Answer) -> Result<Value, CloudError> {
     read(answer, &["code", "result"])
 }
 
-/// The same for a sign-in, which has no session to lose: such a refusal is one of unknown meaning.
+/// The same for a sign-in, which has no session to lose: a refusal that sounds like it calls for a pause.
 pub fn sign_in_data(answer: &Answer) -> Result<Value, CloudError> {
     data(answer).map_err(|error| match error {
-        CloudError::SessionLost => CloudError::Other {
-            code: 3,
-            message: "the sign-in was refused as if it were a lost session".to_owned(),
-        },
+        CloudError::SessionLost => CloudError::Verification,
         error => error,
     })
 }
@@ -88,8 +85,7 @@ fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
         Some(code) => Err(refusal(code, message)),
         None if status == 404 => Err(CloudError::NotFound),
         None if status == 429 => Err(CloudError::Verification),
-        None if is_about_the_token(&message) => Err(CloudError::SessionLost),
-        None => unreadable("JSON without a result code"),
+        None => by_words(&message).map_or_else(|| unreadable("JSON without a result code"), Err),
     }
 }
 
@@ -102,22 +98,32 @@ fn refusal(code: i64, message: String) -> CloudError {
         40 => CloudError::NotPermitted,
         100 => CloudError::NoData,
         -2 => CloudError::RequestFailed,
-        _ if is_about_the_token(&message) => CloudError::SessionLost,
-        _ if is_about_the_version(&message) => CloudError::AppVersionRefused { code, message },
-        _ => CloudError::Other { code, message },
+        _ => by_words(&message).unwrap_or_else(|| unknown(code, message)),
     }
 }
 
-fn is_about_the_token(message: &str) -> bool {
-    message.to_lowercase().contains("token")
+fn by_words(message: &str) -> Option<CloudError> {
+    let message = message.to_lowercase();
+    if message.contains("token") {
+        Some(CloudError::SessionLost)
+    } else if message.contains("permission") {
+        Some(CloudError::NotPermitted)
+    } else {
+        None
+    }
 }
 
 /// The code for an app that is too old is not known, so its words decide.
-fn is_about_the_version(message: &str) -> bool {
-    let message = message.to_lowercase();
-    ["version", "upgrade", "policy", "版本", "升级"]
+fn unknown(code: i64, message: String) -> CloudError {
+    let words = message.to_lowercase();
+    let is_about_the_app = ["version", "upgrade", "policy", "版本", "升级"]
         .iter()
-        .any(|word| message.contains(word))
+        .any(|word| words.contains(word));
+    if is_about_the_app {
+        CloudError::AppVersionRefused { code, message }
+    } else {
+        CloudError::Other { code, message }
+    }
 }
 
 /// The cloud's message on one line, short, and without addresses.
@@ -177,6 +183,8 @@ mod tests {
         assert!(matches!(version, CloudError::AppVersionRefused { code: 77, .. }));
         assert!(version.to_string().contains("cloud.app_version"));
         assert!(version.to_string().contains("cloud.policy_id"));
+        let denied = error(200, r#"{"code":77,"message":"No such permission"}"#);
+        assert!(matches!(denied, CloudError::NotPermitted));
         let other = error(200, r#"{"code":500,"message":"system busy"}"#);
         assert!(matches!(other, CloudError::Other { code: 500, .. }));
     }
@@ -218,6 +226,12 @@ mod tests {
             assert!(matches!(error, CloudError::Unreadable { .. }), "{body}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{body}");
         }
+    }
+
+    #[test]
+    fn a_sign_in_cannot_lose_a_session() {
+        let refused = answer(200, r#"{"code":3,"message":"Token is invalid"}"#);
+        assert!(matches!(sign_in_data(&refused), Err(CloudError::Verification)));
     }
 
     #[test]

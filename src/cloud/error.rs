@@ -73,7 +73,7 @@ pub enum CloudError {
         "the sign-in succeeded, but its account certificate cannot be used: {0}. Should the password of the \
          certificate differ from the usual one, set p12_password for the account"
     )]
-    AccountCertificate(#[source] AccountCertificateError),
+    AccountCertificate(AccountCertificateError),
 
     /// HTTP 404 for the car's model and for the fallback.
     #[error(
@@ -130,18 +130,18 @@ pub enum CloudError {
         "the cloud's certificate cannot be trusted ({0}). Nothing was sent. Set cloud.server_ca to the right root \
          certificate, or pin the certificate on first use"
     )]
-    ServerNotTrusted(#[source] rustls::Error),
+    ServerNotTrusted(rustls::Error),
 
     /// The server did not take our app certificate. For an account certificate this is [`Self::SessionLost`].
     #[error(
         "the cloud refused the app certificate ({0}). Replace certificates.app_cert and certificates.app_key by the \
          current pair of the official app"
     )]
-    AppCertificateRefused(#[source] rustls::Error),
+    AppCertificateRefused(rustls::Error),
 
     /// The TLS handshake failed otherwise.
     #[error("no secure connection to the cloud could be made ({0}). The bridge tries again")]
-    Tls(#[source] rustls::Error),
+    Tls(rustls::Error),
 
     /// The answer is not what the protocol promises: HTML of a proxy, truncated JSON, a field that must not be missing.
     #[error("the cloud's answer cannot be read (HTTP {status}, {reason}). The bridge tries again")]

@@ -73,19 +73,20 @@ impl Gateway {
             .text("email", &credentials.username);
         let answer = self.send(&self.0.app, &call, device_id, Caller::Stranger).await?;
         let data = envelope::sign_in_data(&answer)?;
-        let field = |name| {
+        let required = |name| {
             lenient::text(&data, name).ok_or(CloudError::Unreadable {
                 status: answer.status,
                 reason: "a sign-in answer without one of its fields",
             })
         };
+        let or_empty = |name| lenient::text(&data, name).unwrap_or_default();
 
-        let (user_id, uid, access) = (field("id")?, field("uid")?, field("token")?);
-        let sign_key = SignKey::derive(&field("signIkm")?, &field("signSalt")?, &field("signInfo")?);
-        let derived = SecretString::from(certificate_password::derive(&user_id, &uid));
+        let (user_id, access) = (required("id")?, required("token")?);
+        let sign_key = SignKey::derive(&required("signIkm")?, &or_empty("signSalt"), &or_empty("signInfo"));
+        let derived = SecretString::from(certificate_password::derive(&user_id, &or_empty("uid")));
         let passwords: Vec<SecretString> = credentials.p12_password.iter().cloned().chain([derived]).collect();
-        let bundle = lenient::text(&data, "base64Cert").unwrap_or_default();
-        let certificate = account_certificate::open(&bundle, &passwords).map_err(CloudError::AccountCertificate)?;
+        let certificate =
+            account_certificate::open(&or_empty("base64Cert"), &passwords).map_err(CloudError::AccountCertificate)?;
 
         let account = Account::new(user_id, sign_key, certificate, self.now(), self)?;
         let tokens = Tokens {

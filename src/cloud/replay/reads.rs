@@ -263,3 +263,57 @@ async fn schedules_are_as_recorded() {
     assert_eq!(replay.vector["result"], ours);
     assert_eq!((plan.end, plan.cycles, plan.recharge), (None, None, None));
 }
+
+#[tokio::test]
+async fn data_of_any_shape_is_read_as_far_as_it_goes() {
+    let (session, script) = signed_in().await;
+    let window = window("2026-09-14T00:00:00Z", "2026-09-21T00:00:00Z");
+    let page = HistoryPage {
+        from: "2026-09-01".parse().unwrap(),
+        to: "2026-09-21".parse().unwrap(),
+        offset: Offset::UTC,
+        page: 1,
+        size: 10,
+    };
+    let odd = json!({"list": 5, "detail": [7, {"day": 9}], "bindcars": {"vin": []}, "controls": "x", "rankResult": []});
+    for data in [
+        json!(null),
+        json!([]),
+        json!([[null]]),
+        json!(""),
+        json!("[1]"),
+        json!(-5),
+        json!(true),
+        odd,
+    ] {
+        let answer = json!({"status": 200, "body": json!({"code": 0, "data": data}).to_string()});
+        script.play(&Value::Array(vec![answer; 12]));
+        assert!(session.vehicles().await.unwrap().is_empty(), "{data}");
+        assert!(
+            session
+                .mileage_energy(&vin(), Some(window))
+                .await
+                .unwrap()
+                .days
+                .is_empty(),
+            "{data}"
+        );
+        assert!(session.weekly_rank(&vin()).await.unwrap().weeks.is_empty(), "{data}");
+        assert_eq!(session.plug_in_weekly(&vin()).await.unwrap(), None, "{data}");
+        assert!(session.energy_breakdown(&vin(), window).await.is_ok(), "{data}");
+        assert!(session.charging_history(&vin(), page).await.is_ok(), "{data}");
+        assert!(session.messages(1, 10).await.unwrap().is_empty(), "{data}");
+        assert!(session.share_invitations().await.unwrap().is_empty(), "{data}");
+        assert_eq!(session.software_info(&vin()).await.unwrap().update, None, "{data}");
+        assert!(session.picture_key(&vin()).await.unwrap().is_none(), "{data}");
+        assert!(
+            session
+                .schedules(&vin(), ScheduleKind::Climate)
+                .await
+                .unwrap()
+                .is_empty(),
+            "{data}"
+        );
+        assert!(!session.result("1").await.unwrap(), "{data}");
+    }
+}
