@@ -79,18 +79,11 @@ impl Announcer {
         ours
     }
 
-    /// Whether all these messages are on the broker just so.
-    pub fn holds_all(&self, wanted: &[Discovery]) -> bool {
-        wanted
-            .iter()
-            .all(|discovery| self.held.get(&discovery.topic).map(Vec::as_slice) == Some(discovery.payload.as_bytes()))
-    }
-
     /// What to publish so that the broker holds `wanted`, counted as published. Whatever else of ours it holds is taken
     /// back only if `wanted` is `complete`: before the accounts have told their cars, a car we do not know yet is not gone.
-    pub fn announce(&mut self, wanted: &[Discovery], complete: bool) -> Announcement {
+    pub fn announce(&mut self, wanted: &[&Discovery], complete: bool) -> Announcement {
         let mut announcement = Announcement::default();
-        for discovery in wanted {
+        for &discovery in wanted {
             let announced = self.announced_before(&discovery.topic);
             let removal = with_removals(discovery, &announced);
             if removal.is_none()
@@ -115,7 +108,7 @@ impl Announcer {
         announcement
     }
 
-    fn take_back_others(&mut self, wanted: &[Discovery], announcement: &mut Announcement) {
+    fn take_back_others(&mut self, wanted: &[&Discovery], announcement: &mut Announcement) {
         let wanted: BTreeSet<&str> = wanted.iter().map(|discovery| discovery.topic.as_str()).collect();
         let wanted_objects: BTreeSet<&str> = wanted.iter().filter_map(|topic| object_of(topic)).collect();
         let topics: BTreeSet<String> = self
@@ -245,6 +238,10 @@ mod tests {
         Announcer::new(Manifest::default(), &options())
     }
 
+    fn announce(announcer: &mut Announcer, wanted: &[Discovery], complete: bool) -> Announcement {
+        announcer.announce(&wanted.iter().collect::<Vec<_>>(), complete)
+    }
+
     fn topic(object: &str) -> String {
         format!("homeassistant/device/leapmotor2mqtt_{object}/config")
     }
@@ -281,37 +278,36 @@ mod tests {
         ];
         let mut announcer = announcer();
         assert!(announcer.read_back(&wanted[0].topic, wanted[0].payload.as_bytes()));
-        assert!(!announcer.holds_all(&wanted));
-        assert_eq!(topics(&announcer.announce(&wanted, true)), [&wanted[1].topic]);
-        assert!(announcer.holds_all(&wanted));
-        assert_eq!(announcer.announce(&wanted, true), Announcement::default());
+        assert_eq!(topics(&announce(&mut announcer, &wanted, true)), [&wanted[1].topic]);
+        assert_eq!(announce(&mut announcer, &wanted, true), Announcement::default());
     }
 
     #[test]
     fn a_broker_that_lost_everything_gets_everything() {
         let wanted = [discovery("A", &[("soc", Platform::Sensor)])];
         let mut announcer = announcer();
-        announcer.announce(&wanted, true);
+        announce(&mut announcer, &wanted, true);
         announcer.forget_broker();
-        assert_eq!(topics(&announcer.announce(&wanted, true)), [&wanted[0].topic]);
+        assert_eq!(topics(&announce(&mut announcer, &wanted, true)), [&wanted[0].topic]);
     }
 
     #[test]
     fn a_component_is_removed_in_two_steps() {
         let mut announcer = announcer();
-        announcer.announce(
+        announce(
+            &mut announcer,
             &[discovery("A", &[("soc", Platform::Sensor), ("old", Platform::Number)])],
             true,
         );
         let less = [discovery("A", &[("soc", Platform::Sensor)])];
-        let announcement = announcer.announce(&less, true);
+        let announcement = announce(&mut announcer, &less, true);
         let [first, second] = announcement.messages.as_slice() else {
             panic!("{announcement:?}")
         };
         let first: Json = serde_json::from_str(&first.payload).unwrap();
         assert_eq!(first["cmps"]["old"], json!({"p": "number"}));
         assert_eq!(*second.payload, *less[0].payload);
-        assert_eq!(announcer.announce(&less, true), Announcement::default());
+        assert_eq!(announce(&mut announcer, &less, true), Announcement::default());
     }
 
     #[test]
@@ -319,7 +315,7 @@ mod tests {
         let before = discovery("A", &[("soc", Platform::Sensor), ("old", Platform::Number)]);
         let mut announcer = announcer();
         announcer.read_back(&before.topic, before.payload.as_bytes());
-        let announcement = announcer.announce(&[discovery("A", &[("soc", Platform::Sensor)])], false);
+        let announcement = announce(&mut announcer, &[discovery("A", &[("soc", Platform::Sensor)])], false);
         assert_eq!(announcement.messages.len(), 2);
     }
 
@@ -327,12 +323,12 @@ mod tests {
     fn a_car_that_is_gone_is_taken_back_only_when_all_cars_are_known() {
         let (car, bridge) = (discovery("A", &[("soc", Platform::Sensor)]), discovery(BRIDGE, &[]));
         let mut announcer = announcer();
-        announcer.announce(&[car.clone(), bridge.clone()], true);
+        announce(&mut announcer, &[car.clone(), bridge.clone()], true);
         assert_eq!(
-            announcer.announce(std::slice::from_ref(&bridge), false),
+            announce(&mut announcer, std::slice::from_ref(&bridge), false),
             Announcement::default()
         );
-        let announcement = announcer.announce(std::slice::from_ref(&bridge), true);
+        let announcement = announce(&mut announcer, std::slice::from_ref(&bridge), true);
         assert_eq!(announcement.gone, BTreeSet::from([Vin::parse("A").unwrap()]));
         assert_eq!(announcement.messages[0].topic.as_ref(), car.topic);
         assert_eq!(announcement.messages[0].payload.as_ref(), "");
@@ -355,16 +351,16 @@ mod tests {
         assert!(!announcer.read_back(&ours.topic, &[0xff, 0xfe]));
         assert!(!announcer.read_back(&ours.topic, b"{"));
         assert!(announcer.read_back(&ours.topic, ours.payload.as_bytes()));
-        assert_eq!(topics(&announcer.announce(&[], true)), [&ours.topic]);
+        assert_eq!(topics(&announce(&mut announcer, &[], true)), [&ours.topic]);
     }
 
     #[test]
     fn after_a_change_of_the_discovery_prefix_the_old_topic_is_cleared_and_the_car_is_not_gone() {
         let mut car = discovery("A", &[("soc", Platform::Sensor)]);
         let mut announcer = announcer();
-        announcer.announce(std::slice::from_ref(&car), true);
+        announce(&mut announcer, std::slice::from_ref(&car), true);
         car.topic = "other/device/leapmotor2mqtt_A/config".to_owned();
-        let announcement = announcer.announce(std::slice::from_ref(&car), true);
+        let announcement = announce(&mut announcer, std::slice::from_ref(&car), true);
         assert_eq!(topics(&announcement), [car.topic.as_str(), topic("A").as_str()]);
         assert!(announcement.gone.is_empty());
     }
@@ -378,6 +374,6 @@ mod tests {
             json!({"announced": {topic("A"): {"new": "hologram", "soc": "sensor"}}}).to_string()
         );
         let mut announcer = Announcer::new(manifest, &options());
-        assert_eq!(announcer.announce(&[discovery("A", &[])], true).messages.len(), 2);
+        assert_eq!(announce(&mut announcer, &[discovery("A", &[])], true).messages.len(), 2);
     }
 }

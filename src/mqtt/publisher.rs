@@ -1,0 +1,349 @@
+//! What has to go to the broker next, worked out from the cars and the facts.
+//!
+//! Pure: the time is an argument. What the entities mean is `homeassistant`'s business; this only knows when to ask.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::announcer::{Announcer, Manifest};
+use super::outbox::{Outbox, Retained};
+use crate::homeassistant::{
+    Discovery, Facts, Options, bridge_discovery, bridge_states, car_discovery, car_states, car_topics, command_topics,
+};
+use crate::vehicle::facts::{FactKey, FactUpdate, Subject};
+use crate::vehicle::{Car, CarView, Fleet, Powertrain, Reading, Vin};
+
+/// Turns what we know into retained messages.
+#[derive(Debug)]
+pub struct Publisher {
+    options: Options,
+    fleet: Fleet,
+    /// Whether all accounts have told their cars, so that a car which is not there is gone.
+    fleet_is_complete: bool,
+    facts: Facts,
+    /// Whose messages have to be worked out again.
+    dirty: BTreeSet<Subject>,
+    offers: BTreeMap<Subject, Offer>,
+    /// Somebody is announced differently than when this was last asked.
+    offers_changed: bool,
+    announcer: Announcer,
+    /// Discovery messages and topics to clear, which go before all states.
+    first: VecDeque<Retained>,
+    outbox: Outbox,
+}
+
+/// What somebody is announced as.
+#[derive(Debug)]
+struct Offer {
+    basis: Basis,
+    discovery: Vec<Discovery>,
+    command_topics: Vec<String>,
+}
+
+/// What an offer was worked out from. Comparing it is far cheaper than working the offer out again with every frame.
+#[derive(Debug, PartialEq)]
+struct Basis {
+    car: Option<(Car, Powertrain, BTreeSet<Reading>)>,
+    facts: BTreeSet<FactKey>,
+}
+
+impl Publisher {
+    /// Knows nothing yet but what an earlier run announced.
+    pub fn new(options: Options, manifest: Manifest) -> Self {
+        Self {
+            announcer: Announcer::new(manifest, &options),
+            options,
+            fleet: Fleet::new(),
+            fleet_is_complete: false,
+            facts: Facts::new(),
+            dirty: BTreeSet::from([Subject::Bridge]),
+            offers: BTreeMap::new(),
+            offers_changed: false,
+            first: VecDeque::new(),
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// What shapes topics and messages.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The cars as they were last told.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// What has been announced.
+    pub fn manifest(&self) -> &Manifest {
+        self.announcer.manifest()
+    }
+
+    /// Takes the cars as they are now.
+    pub fn take_fleet(&mut self, fleet: Fleet) {
+        let before = std::mem::replace(&mut self.fleet, fleet);
+        let changed = |vin: &Vin, view: &Arc<CarView>| !before.get(vin).is_some_and(|known| Arc::ptr_eq(known, view));
+        let news = self
+            .fleet
+            .iter()
+            .filter(|(vin, view)| changed(vin, view))
+            .map(|(vin, _)| vin);
+        let withdrawn = before.keys().filter(|vin| !self.fleet.contains_key(*vin));
+        self.dirty.extend(news.chain(withdrawn).cloned().map(Subject::Car));
+        self.dirty.insert(Subject::Bridge);
+    }
+
+    /// All accounts have told their cars (or not any more).
+    pub fn take_completeness(&mut self, complete: bool) {
+        self.offers_changed |= self.fleet_is_complete != complete;
+        self.fleet_is_complete = complete;
+    }
+
+    /// Takes a fact.
+    pub fn take_fact(&mut self, FactUpdate { subject, key, value }: FactUpdate) {
+        self.dirty.insert(subject.clone());
+        match value {
+            Some(value) => self.facts.insert((subject, key), value),
+            None => self.facts.remove(&(subject, key)),
+        };
+    }
+
+    /// Time has passed: ages have changed everywhere.
+    pub fn take_time(&mut self) {
+        self.dirty
+            .extend(self.fleet.keys().cloned().map(Subject::Car).chain([Subject::Bridge]));
+    }
+
+    /// Works out what changed.
+    pub fn refresh(&mut self, now: Timestamp) {
+        for subject in std::mem::take(&mut self.dirty) {
+            self.offers_changed |= self.refresh_one(&subject, now);
+        }
+    }
+
+    /// Whether [`Self::announce`] has something new to say, and [`Self::command_topics`] other topics. Asked once.
+    pub fn take_offers_changed(&mut self) -> bool {
+        std::mem::take(&mut self.offers_changed)
+    }
+
+    /// True when the subject is announced differently now.
+    fn refresh_one(&mut self, subject: &Subject, now: Timestamp) -> bool {
+        let view = match subject {
+            Subject::Bridge => None,
+            Subject::Car(vin) => match self.fleet.get(vin) {
+                Some(view) => Some(view.clone()),
+                // A car that is not there (yet): what is known of it stays as it is until it is known to be gone.
+                None => return self.offers.remove(subject).is_some(),
+            },
+        };
+        let states = match &view {
+            Some(view) => car_states(view, &self.facts, &self.options, now),
+            None => bridge_states(&self.fleet, &self.facts, &self.options, now),
+        };
+        self.outbox.update(subject, states, now);
+        let basis = self.basis(subject, view.as_deref());
+        if self.offers.get(subject).is_some_and(|offer| offer.basis == basis) {
+            return false;
+        }
+        let (discovery, command_topics) = match &view {
+            Some(view) => (
+                car_discovery(view, &self.facts, &self.options),
+                command_topics(view, &self.options),
+            ),
+            None => (bridge_discovery(&self.fleet, &self.facts, &self.options), Vec::new()),
+        };
+        let offer = Offer {
+            basis,
+            discovery,
+            command_topics,
+        };
+        self.offers.insert(subject.clone(), offer);
+        true
+    }
+
+    fn basis(&self, subject: &Subject, view: Option<&CarView>) -> Basis {
+        let first_key = (subject.clone(), "");
+        Basis {
+            car: view.map(|view| (view.car.clone(), view.powertrain, view.evidence.clone())),
+            facts: self
+                .facts
+                .range(first_key..)
+                .map(|((of, key), _)| (of, *key))
+                .take_while(|(of, _)| *of == subject)
+                .map(|(_, key)| key)
+                .collect(),
+        }
+    }
+
+    /// The topics on which commands may arrive.
+    pub fn command_topics(&self) -> impl Iterator<Item = &str> {
+        self.offers
+            .values()
+            .flat_map(|offer| offer.command_topics.iter().map(String::as_str))
+    }
+
+    /// The broker, or Home Assistant, may know nothing of us: everything goes out again.
+    pub fn start_over(&mut self) {
+        self.announcer.forget_broker();
+        self.first.clear();
+        self.outbox.resend_all();
+    }
+
+    /// Takes a retained discovery message the broker holds.
+    pub fn read_back(&mut self, topic: &str, payload: &[u8]) {
+        self.announcer.read_back(topic, payload);
+    }
+
+    /// Makes the discovery messages that are missing or different due, and takes back those of cars that are gone.
+    pub fn announce(&mut self, now: Timestamp) {
+        let wanted: Vec<&Discovery> = self.offers.values().flat_map(|offer| &offer.discovery).collect();
+        let announcement = self.announcer.announce(&wanted, self.fleet_is_complete);
+        self.first.extend(announcement.messages);
+        for vin in announcement.gone {
+            let subject = Subject::Car(vin.clone());
+            self.outbox.update(&subject, Vec::new(), now);
+            self.facts.retain(|(of, _), _| *of != subject);
+            self.first
+                .extend(car_topics(&vin, &self.options).into_iter().map(cleared));
+        }
+    }
+
+    /// Clears a topic.
+    pub fn clear(&mut self, topic: String) {
+        self.first.push_back(cleared(topic));
+    }
+
+    /// The next message to send, counted as sent.
+    pub fn take_next(&mut self, now: Timestamp) -> Option<Retained> {
+        self.first.pop_front().or_else(|| self.outbox.take_next(now))
+    }
+
+    /// Whether nothing waits to be sent.
+    pub fn is_drained(&self) -> bool {
+        self.first.is_empty() && self.outbox.is_drained()
+    }
+
+    /// A topic as it may be logged: without the whole number of a car.
+    pub fn shown(&self, topic: &str) -> String {
+        self.fleet.keys().fold(topic.to_owned(), |text, vin| {
+            text.replace(vin.as_str(), &vin.to_string())
+        })
+    }
+}
+
+fn cleared(topic: String) -> Retained {
+    Retained {
+        topic: topic.into(),
+        payload: Arc::from(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::fixture;
+    use crate::vehicle::facts::Value;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn publisher() -> Publisher {
+        let mut publisher = Publisher::new(fixture::options(), Manifest::default());
+        publisher.take_fleet(fixture::fleet());
+        publisher
+    }
+
+    fn topics(publisher: &mut Publisher) -> Vec<String> {
+        std::iter::from_fn(|| publisher.take_next(now()))
+            .map(|message| message.topic.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn a_new_car_is_announced_before_its_states() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        assert!(publisher.take_offers_changed());
+        publisher.announce(now());
+        let topics = topics(&mut publisher);
+        let last_config = topics.iter().rposition(|topic| topic.ends_with("/config")).unwrap();
+        let first_state = topics
+            .iter()
+            .position(|topic| topic.starts_with("leapmotor2mqtt/"))
+            .unwrap();
+        assert!(last_config < first_state, "{topics:?}");
+        assert!(publisher.is_drained());
+    }
+
+    #[test]
+    fn nothing_goes_out_while_nothing_changes() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        publisher.announce(now());
+        topics(&mut publisher);
+        publisher.take_fleet(fixture::fleet());
+        publisher.take_offers_changed();
+        publisher.refresh(now());
+        assert!(!publisher.take_offers_changed());
+        publisher.announce(now());
+        assert_eq!(topics(&mut publisher), [""; 0]);
+    }
+
+    #[test]
+    fn a_car_not_known_yet_keeps_its_topics_and_a_car_that_is_gone_loses_them() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        publisher.announce(now());
+        topics(&mut publisher);
+        publisher.take_fleet(Fleet::new());
+        publisher.refresh(now());
+        assert!(publisher.take_offers_changed());
+        publisher.announce(now());
+        assert_eq!(topics(&mut publisher), [""; 0]);
+        assert_eq!(publisher.command_topics().count(), 0);
+
+        publisher.take_completeness(true);
+        assert!(publisher.take_offers_changed());
+        publisher.announce(now());
+        let cleared: Vec<Retained> = std::iter::from_fn(|| publisher.take_next(now())).collect();
+        assert!(cleared.iter().all(|message| message.payload.is_empty()));
+        let of = |end: &str| cleared.iter().any(|message| message.topic.ends_with(end));
+        assert!(of("/config") && of("/availability"));
+    }
+
+    #[test]
+    fn a_fact_that_appears_is_one_subjects_business() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        topics(&mut publisher);
+        publisher.take_fact(FactUpdate {
+            subject: Subject::Bridge,
+            key: "bridge_mqtt_since",
+            value: Some(Value::Time(now())),
+        });
+        publisher.refresh(now());
+        assert_eq!(topics(&mut publisher), ["leapmotor2mqtt/bridge/bridge_mqtt_since"]);
+    }
+
+    #[test]
+    fn after_starting_over_everything_is_sent_again() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        publisher.announce(now());
+        let before: BTreeSet<String> = topics(&mut publisher).into_iter().collect();
+        publisher.start_over();
+        publisher.announce(now());
+        assert_eq!(topics(&mut publisher).into_iter().collect::<BTreeSet<_>>(), before);
+    }
+
+    #[test]
+    fn a_logged_topic_does_not_show_the_whole_vin() {
+        let publisher = publisher();
+        let vin = publisher.fleet().keys().next().unwrap().clone();
+        let shown = publisher.shown(&format!("leapmotor2mqtt/{}/soc", vin.as_str()));
+        assert_eq!(shown, format!("leapmotor2mqtt/{vin}/soc"));
+    }
+}
