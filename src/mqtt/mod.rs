@@ -1,1 +1,30 @@
-//! placeholder
+//! The connection to the MQTT broker: what goes out, what comes in, and coming back after every loss.
+//!
+//! It must not know what the entities mean: that is `homeassistant`, which this room asks for topics and payloads and
+//! hands every command message to. Nothing outside this room names the client library.
+//!
+//! Start with [`Bridge`], the task. What it decides is pure and in files of its own: [`publisher`] (what goes out next)
+//! with [`outbox`] (states) and [`announcer`] (discovery), and [`replies`] (answers to commands). `session` is one
+//! connection. [`purge()`] takes everything of ours off a broker; `embedded` is the broker of the demo.
+
+pub mod announcer;
+mod backoff;
+mod bridge;
+#[cfg(feature = "embedded-broker")]
+pub mod embedded;
+mod failure;
+pub mod outbox;
+pub mod publisher;
+mod purge;
+pub mod replies;
+mod session;
+mod settings;
+
+pub use announcer::Manifest;
+pub use bridge::{Bridge, Wires};
+pub use failure::Failure;
+pub use purge::{probe, purge};
+pub use settings::{MqttSettings, TlsFiles, TlsFilesError};
+
+#[cfg(test)]
+mod fixture;

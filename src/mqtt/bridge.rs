@@ -1,0 +1,567 @@
+//! The task that keeps the connection to the broker.
+
+use std::collections::{BTreeSet, HashSet};
+use std::future::pending;
+use std::mem::Discriminant;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::announcer::{Manifest, discovery_filters};
+use super::backoff::{Backoff, chance};
+use super::failure::Failure;
+use super::outbox::Retained;
+use super::publisher::Publisher;
+use super::replies::{Answer, Circumstances, Replies};
+use super::session::{Happening, NotSent, Received, Session, drive};
+use super::settings::{MqttSettings, last_will};
+use crate::clock::Clock;
+use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, command_event, result_payload};
+use crate::vehicle::Fleet;
+use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
+use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Intent, Origin, Reason, Request};
+
+/// Our state on the bridge topic.
+const ONLINE: &str = "online";
+const OFFLINE: &str = "offline";
+
+/// What Home Assistant says on its status topic when it has started.
+const BIRTH: &[u8] = b"online";
+
+/// The fact this room itself produces: since when the broker connection stands.
+const CONNECTED_SINCE: FactKey = "bridge_mqtt_since";
+
+/// How often ages are worked out again, by our clock.
+const AGEING: Duration = Duration::from_secs(60);
+
+/// However fast a simulated clock runs, ages are not worked out more often than this.
+const SHORTEST_AGEING: Duration = Duration::from_millis(200);
+
+/// Happenings the event loop may be ahead of us.
+const HAPPENINGS: usize = 64;
+
+/// Facts or reports taken at once before their consequences are worked out.
+const BATCH: usize = 64;
+
+/// A connection that held this long starts the back-off anew.
+const HELD: Duration = Duration::from_secs(30);
+
+/// How long our goodbye may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the bridge is told, and whom it tells.
+pub struct Wires {
+    /// All cars.
+    pub fleet: watch::Receiver<Fleet>,
+    /// Whether every account has told its cars in this run: only then is a car that is not in the fleet gone, and only
+    /// then are its entities removed.
+    pub fleet_is_complete: watch::Receiver<bool>,
+    /// What is not the state of a car.
+    pub facts: mpsc::Receiver<FactUpdate>,
+    /// What became of commands that came in over MQTT.
+    pub reports: mpsc::Receiver<CommandReport>,
+    /// Where commands go.
+    pub requests: mpsc::Sender<Request>,
+    /// What was announced, for the store: it is sent whenever it changes.
+    pub manifest: watch::Sender<Manifest>,
+}
+
+/// Keeps the connection to the broker: publishes what changed, takes commands in, and comes back by itself.
+pub struct Bridge {
+    settings: MqttSettings,
+    clock: Clock,
+    wires: Wires,
+    publisher: Publisher,
+    inbox: Inbox,
+    replies: Replies,
+    troubles: Troubles,
+    /// When ages are worked out again.
+    age_at: Instant,
+}
+
+impl Bridge {
+    /// A bridge that remembers what `wires.manifest` holds.
+    pub fn new(settings: MqttSettings, mut options: Options, mut wires: Wires, clock: Clock) -> Self {
+        options.expected_facts.insert(CONNECTED_SINCE);
+        let manifest = wires.manifest.borrow().clone();
+        let mut publisher = Publisher::new(options, manifest);
+        publisher.take_fleet(wires.fleet.borrow_and_update().clone());
+        publisher.take_completeness(*wires.fleet_is_complete.borrow_and_update());
+        Self {
+            settings,
+            clock,
+            wires,
+            publisher,
+            inbox: Inbox::default(),
+            replies: Replies::default(),
+            troubles: Troubles::default(),
+            age_at: Instant::now(),
+        }
+    }
+
+    /// Runs until it is told to stop. Whatever the broker does, it tries again.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        loop {
+            let begun = Instant::now();
+            let Err(failure) = self.connection(&stop).await else {
+                return;
+            };
+            self.note_connected_since(None);
+            self.troubles.report(&failure);
+            if begun.elapsed() >= HELD {
+                backoff.reset();
+            }
+            let wait = backoff.after_failure(failure.longest_wait(), chance());
+            debug!(?wait, "trying the broker again later");
+            let mut again = pin!(sleep(wait));
+            loop {
+                tokio::select! {
+                    () = &mut again => break,
+                    () = stop.cancelled() => return,
+                    news = self.wires.next(self.age_at) => self.take(news),
+                }
+                self.publisher.refresh(self.clock.now());
+            }
+        }
+    }
+
+    /// One connection, from the first packet to the last. Ends well only when told to stop.
+    async fn connection(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+        let last_will = last_will(&bridge_state(self.publisher.options(), OFFLINE));
+        let (session, event_loop) = Session::open(&self.settings, Some(last_will));
+        let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
+        let mut driver = pin!(drive(event_loop, sender));
+        let mut link = Link::new(session);
+        loop {
+            self.publisher.refresh(self.clock.now());
+            if link.is_up {
+                self.publish(&mut link)?;
+            }
+            tokio::select! {
+                failure = &mut driver => {
+                    // What arrived before the end was acknowledged, so it must not be lost.
+                    while let Ok(happening) = happenings.try_recv() {
+                        self.handle(happening, &mut link)?;
+                    }
+                    return Err(failure);
+                }
+                Some(happening) = happenings.recv() => self.handle(happening, &mut link)?,
+                news = self.wires.next(self.age_at) => self.take(news),
+                () = due(link.reading_until) => self.finish_reading(&mut link)?,
+                () = due(link.birth_at) => {
+                    link.birth_at = None;
+                    self.start_over(&mut link)?;
+                }
+                () = stop.cancelled() => break,
+            }
+        }
+        if link.is_up {
+            let offline = bridge_state(self.publisher.options(), OFFLINE);
+            farewell(&offline, &mut link.session, driver, happenings).await;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Fleet => {
+                let fleet = self.wires.fleet.borrow_and_update().clone();
+                self.publisher.take_fleet(fleet);
+            }
+            News::Completeness => {
+                let complete = *self.wires.fleet_is_complete.borrow_and_update();
+                self.publisher.take_completeness(complete);
+            }
+            News::Facts(updates) => updates.into_iter().for_each(|update| self.publisher.take_fact(update)),
+            News::Reports(reports) => reports.iter().for_each(|report| self.answer(report)),
+            News::Time => {
+                self.age_at = Instant::now() + self.clock.real_duration(AGEING).max(SHORTEST_AGEING);
+                self.publisher.take_time();
+            }
+        }
+    }
+
+    fn handle(&mut self, happening: Happening, link: &mut Link) -> Result<(), Failure> {
+        let topic = link.session.note(&happening);
+        match happening {
+            Happening::Connected { .. } => self.connected(link)?,
+            Happening::Message(message) => self.receive(message, link),
+            Happening::Rejected(_, reason) => {
+                let topic = topic.map(|topic| self.publisher.shown(&topic)).unwrap_or_default();
+                self.troubles.publishing_refused(&topic, &format!("{reason:?}"));
+            }
+            Happening::SubscriptionRefused(reason) => self.troubles.subscribing_refused(&format!("{reason:?}")),
+            Happening::Sent(_) | Happening::Acknowledged(_) | Happening::Disconnecting => {}
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, link: &mut Link) -> Result<(), Failure> {
+        info!(host = %self.settings.host, port = self.settings.port, "connected to the broker");
+        self.troubles.clear();
+        self.note_connected_since(Some(Value::Time(self.clock.now())));
+        link.is_up = true;
+        let status_topic = self.publisher.options().status_topic.clone();
+        link.session.subscribe_plain([status_topic])?;
+        self.start_over(link)
+    }
+
+    /// Sends everything again: what the other side holds is not known any more.
+    fn start_over(&mut self, link: &mut Link) -> Result<(), Failure> {
+        self.publisher.start_over();
+        link.session
+            .subscribe_plain(discovery_filters(self.publisher.options()))?;
+        link.reading_until = Some(Instant::now() + self.settings.read_back);
+        Ok(())
+    }
+
+    fn finish_reading(&mut self, link: &mut Link) -> Result<(), Failure> {
+        link.reading_until = None;
+        link.session.unsubscribe(discovery_filters(self.publisher.options()))?;
+        self.announce();
+        Ok(())
+    }
+
+    fn announce(&mut self) {
+        self.publisher.announce(self.clock.now());
+        let manifest = self.publisher.manifest();
+        self.wires.manifest.send_if_modified(|stored| {
+            let changed = stored != manifest;
+            if changed {
+                stored.clone_from(manifest);
+            }
+            changed
+        });
+    }
+
+    /// Gives the session what waits, as far as it has room.
+    fn publish(&mut self, link: &mut Link) -> Result<(), Failure> {
+        if self.publisher.take_offers_changed() || link.subscribed.is_none() {
+            self.subscribe_to_commands(link)?;
+            if link.reading_until.is_none() {
+                self.announce();
+            }
+        }
+        while link.session.has_room() {
+            if let Some(answer) = self.replies.take_next() {
+                let sent = link.session.answer(&answer);
+                self.allow_too_large(sent, &answer.topic)?;
+            } else if let Some(message) = self.publisher.take_next(self.clock.now()) {
+                let sent = link.session.retain(&message);
+                self.allow_too_large(sent, &message.topic)?;
+            } else {
+                break;
+            }
+        }
+        // Last of all, so that nobody sees us online without our states.
+        if !link.said_online && link.reading_until.is_none() && self.publisher.is_drained() && link.session.has_room() {
+            link.session.retain(&bridge_state(self.publisher.options(), ONLINE))?;
+            link.said_online = true;
+        }
+        Ok(())
+    }
+
+    /// Topics once subscribed to stay so as long as the connection: a message for what is no longer offered is refused,
+    /// with a reason, instead of vanishing.
+    fn subscribe_to_commands(&mut self, link: &mut Link) -> Result<(), Failure> {
+        let subscribed = link.subscribed.get_or_insert_default();
+        let new: Vec<String> = self
+            .publisher
+            .command_topics()
+            .filter(|topic| !subscribed.contains(*topic))
+            .map(str::to_owned)
+            .collect();
+        subscribed.extend(new.iter().cloned());
+        link.session.subscribe_commands(new)?;
+        Ok(())
+    }
+
+    /// A message the broker finds too large is left out; everything else that cannot be sent ends the connection.
+    fn allow_too_large(&mut self, sent: Result<(), NotSent>, topic: &str) -> Result<(), Failure> {
+        match sent {
+            Err(NotSent::TooLarge) => {
+                let topic = self.publisher.shown(topic);
+                self.troubles.publishing_refused(&topic, "larger than the broker takes");
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn receive(&mut self, message: Received, link: &mut Link) {
+        let options = self.publisher.options();
+        if message.topic == options.status_topic {
+            // A retained birth is an old one, and we have just sent everything.
+            if message.payload == BIRTH && !message.retained && link.birth_at.is_none() {
+                let delay = self.settings.birth_delay_max.mul_f64(chance());
+                info!(?delay, "Home Assistant has started; it gets everything again");
+                link.birth_at = Some(Instant::now() + delay);
+            }
+        } else if link
+            .subscribed
+            .as_ref()
+            .is_some_and(|topics| topics.contains(&message.topic))
+        {
+            self.admit(message);
+        } else if link.reading_until.is_some() && message.retained {
+            self.publisher.read_back(&message.topic, &message.payload);
+        }
+    }
+
+    fn admit(&mut self, received: Received) {
+        let message = Message {
+            topic: &received.topic,
+            payload: &received.payload,
+            retained: received.retained,
+            duplicate: received.duplicate,
+            correlation: received.circumstances.correlation.as_deref(),
+            expiry: received.circumstances.expiry,
+        };
+        let (fleet, options) = (self.publisher.fleet(), self.publisher.options());
+        match self.inbox.admit(&message, fleet, options, self.clock.now()) {
+            Verdict::Ignore => {}
+            Verdict::Act(inbound) => self.request(inbound, received.circumstances),
+            Verdict::Refuse(refusal) => {
+                if refusal.clear_retained {
+                    self.publisher.clear(received.topic);
+                }
+                self.refuse(&refusal, received.circumstances);
+            }
+        }
+    }
+
+    fn request(&mut self, inbound: Inbound, circumstances: Circumstances) {
+        let Inbound {
+            intent, id, expires, ..
+        } = inbound;
+        let received = self.clock.now();
+        match intent {
+            Intent::Bridge(action) => {
+                if self.wires.requests.try_send(Request::Action(action)).is_err() {
+                    warn!("too much is waiting; a request was dropped");
+                }
+            }
+            Intent::Car(vin, command) => {
+                let ticket = self
+                    .replies
+                    .open(circumstances, self.publisher.fleet(), self.publisher.options());
+                let request = CommandRequest {
+                    ticket,
+                    vin,
+                    command,
+                    id,
+                    origin: Origin::Mqtt,
+                    received,
+                    expires,
+                };
+                if let Err(error) = self.wires.requests.try_send(Request::Command(request)) {
+                    let (reason, request) = match error {
+                        TrySendError::Full(request) => (Reason::QueueFull, request),
+                        TrySendError::Closed(request) => (Reason::Stopping, request),
+                    };
+                    if let Request::Command(request) = request {
+                        self.answer(&refused(request, reason, received));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells whoever sent a message why nothing comes of it.
+    fn refuse(&mut self, refusal: &Refusal, circumstances: Circumstances) {
+        let Some(vin) = &refusal.vin else { return };
+        let (fleet, options) = (self.publisher.fleet(), self.publisher.options());
+        info!(%vin, reason = %refusal.reason, detail = refusal.detail, "a message was refused");
+        let topic = options.result_topic(vin);
+        let payload = refusal.result(self.clock.now());
+        self.replies.refuse(circumstances, &topic, &payload, fleet, options);
+    }
+
+    fn answer(&mut self, report: &CommandReport) {
+        let options = self.publisher.options();
+        let topic = options.result_topic(&report.vin);
+        self.replies
+            .answer(report.ticket, report.state, &topic, &result_payload(report));
+        let (topic, payload) = command_event(report, options);
+        self.replies.enqueue(Answer {
+            topic: topic.into(),
+            payload: payload.into(),
+            correlation: None,
+        });
+    }
+
+    fn note_connected_since(&mut self, value: Option<Value>) {
+        self.publisher.take_fact(FactUpdate {
+            subject: Subject::Bridge,
+            key: CONNECTED_SINCE,
+            value,
+        });
+    }
+}
+
+/// What is true of one connection.
+struct Link {
+    session: Session,
+    /// The broker has accepted us.
+    is_up: bool,
+    said_online: bool,
+    /// The command topics subscribed to; `None` before the first time.
+    subscribed: Option<BTreeSet<String>>,
+    /// Until when we listen for our own discovery messages.
+    reading_until: Option<Instant>,
+    /// When Home Assistant, which has just started, gets everything.
+    birth_at: Option<Instant>,
+}
+
+impl Link {
+    fn new(session: Session) -> Self {
+        Self {
+            session,
+            is_up: false,
+            said_online: false,
+            subscribed: None,
+            reading_until: None,
+            birth_at: None,
+        }
+    }
+}
+
+/// Something new from the rest of the house.
+enum News {
+    Fleet,
+    Completeness,
+    Facts(Vec<FactUpdate>),
+    Reports(Vec<CommandReport>),
+    Time,
+}
+
+impl Wires {
+    /// Waits for news. Nothing is lost when the wait is given up. A producer that has ended is not waited for.
+    async fn next(&mut self, age_at: Instant) -> News {
+        tokio::select! {
+            Ok(()) = self.fleet.changed() => News::Fleet,
+            Ok(()) = self.fleet_is_complete.changed() => News::Completeness,
+            Some(first) = self.facts.recv() => News::Facts(batch(first, &mut self.facts)),
+            Some(first) = self.reports.recv() => News::Reports(batch(first, &mut self.reports)),
+            () = sleep_until(age_at) => News::Time,
+        }
+    }
+}
+
+fn batch<T>(first: T, more: &mut mpsc::Receiver<T>) -> Vec<T> {
+    std::iter::once(first)
+        .chain(std::iter::from_fn(|| more.try_recv().ok()))
+        .take(BATCH)
+        .collect()
+}
+
+/// Waits for a moment that may not come.
+async fn due(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+/// Says `offline` ourselves, because a clean goodbye keeps the broker from executing the last will.
+async fn farewell(
+    offline: &Retained,
+    session: &mut Session,
+    mut driver: Pin<&mut impl Future<Output = Failure>>,
+    mut happenings: mpsc::Receiver<Happening>,
+) {
+    let goodbye = async {
+        session.retain(offline).ok()?;
+        while !session.is_settled() {
+            tokio::select! {
+                _ = &mut driver => return None,
+                Some(happening) = happenings.recv() => { session.note(&happening); }
+            }
+        }
+        session.disconnect().ok()?;
+        loop {
+            tokio::select! {
+                _ = &mut driver => return None,
+                Some(happening) = happenings.recv() => {
+                    if matches!(happening, Happening::Disconnecting) {
+                        return Some(());
+                    }
+                }
+            }
+        }
+    };
+    match timeout(FAREWELL, goodbye).await {
+        Ok(Some(())) => info!("said goodbye to the broker"),
+        _ => warn!("the broker did not take our goodbye; it will find out by itself"),
+    }
+}
+
+fn bridge_state(options: &Options, state: &str) -> Retained {
+    Retained {
+        topic: options.bridge_state_topic().into(),
+        payload: state.into(),
+    }
+}
+
+fn refused(request: CommandRequest, reason: Reason, now: Timestamp) -> CommandReport {
+    CommandReport {
+        ticket: request.ticket,
+        vin: request.vin,
+        command: request.command.name(),
+        id: request.id,
+        origin: request.origin,
+        state: CommandState::Refused,
+        reason: Some(reason),
+        received: request.received,
+        finished: Some(now),
+    }
+}
+
+/// What was already said about the broker, so that each trouble is logged once until the connection stands again.
+#[derive(Debug, Default)]
+struct Troubles {
+    failures: HashSet<Discriminant<Failure>>,
+    publishing: bool,
+    subscribing: bool,
+}
+
+impl Troubles {
+    fn report(&mut self, failure: &Failure) {
+        if !self.failures.insert(failure.kind()) {
+            debug!(%failure, "no connection to the broker yet");
+        } else if failure.needs_a_person() {
+            error!("{failure}; trying again from time to time");
+        } else {
+            warn!("{failure}; trying again until it is back");
+        }
+    }
+
+    fn publishing_refused(&mut self, topic: &str, reason: &str) {
+        if !std::mem::replace(&mut self.publishing, true) {
+            error!(
+                topic,
+                reason, "the broker does not let us publish; check the rights of our user"
+            );
+        }
+    }
+
+    fn subscribing_refused(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.subscribing, true) {
+            error!(
+                reason,
+                "the broker does not let us subscribe; check the rights of our user"
+            );
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

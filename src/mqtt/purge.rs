@@ -1,0 +1,147 @@
+//! Short connections of their own: to try a broker out, and to take everything of ours off it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::announcer::{Announcer, Manifest, discovery_filters};
+use super::failure::Failure;
+use super::outbox::Retained;
+use super::session::{Happening, Received, Session, drive};
+use super::settings::MqttSettings;
+use crate::homeassistant::Options;
+
+/// Happenings the event loop may be ahead of us.
+const HAPPENINGS: usize = 64;
+
+/// How long the whole of it may take.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Connects once and says goodbye: whether the broker is there and lets us in.
+pub async fn probe(settings: &MqttSettings) -> Result<(), Failure> {
+    let (mut session, event_loop) = Session::open(settings, None);
+    let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
+    let mut driver = pin!(drive(event_loop, sender));
+    let met = async {
+        loop {
+            tokio::select! {
+                failure = &mut driver => return Err(failure),
+                Some(happening) = happenings.recv() => match happening {
+                    Happening::Disconnecting => return Ok(()),
+                    happening => {
+                        session.note(&happening);
+                        session.disconnect()?;
+                    }
+                }
+            }
+        }
+    };
+    timeout(LONGEST, met).await.unwrap_or_else(|_| Err(too_slow()))
+}
+
+/// Removes every retained topic we ever wrote: what lies below the base topic, and our discovery messages, which are
+/// known by their origin. Ends when the broker has named nothing new for the time of a read-back and has acknowledged
+/// every removal. Gives the number of topics removed.
+///
+/// The bridge must not be running, or it would publish everything again.
+pub async fn purge(settings: &MqttSettings, options: &Options) -> Result<usize, Failure> {
+    timeout(LONGEST, sweep(settings, options))
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))
+}
+
+async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Failure> {
+    let (mut session, event_loop) = Session::open(settings, None);
+    let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
+    let mut driver = pin!(drive(event_loop, sender));
+    let mut broom = Broom::new(options);
+    let mut quiet_at: Option<Instant> = None;
+    let mut leaving = false;
+    loop {
+        while session.has_room()
+            && let Some(message) = broom.waiting.pop_front()
+        {
+            session.retain(&message)?;
+        }
+        let quiet = async {
+            match quiet_at {
+                Some(moment) => sleep_until(moment).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            failure = &mut driver => return Err(failure),
+            () = quiet, if !leaving => {
+                if session.is_settled() {
+                    session.disconnect()?;
+                    leaving = true;
+                } else {
+                    quiet_at = Some(Instant::now() + settings.read_back);
+                }
+            }
+            Some(happening) = happenings.recv() => {
+                session.note(&happening);
+                match happening {
+                    Happening::Connected { .. } => {
+                        session.subscribe_plain(broom.filters.iter().cloned())?;
+                        quiet_at = Some(Instant::now() + settings.read_back);
+                    }
+                    Happening::Message(message) if broom.take(&message) => {
+                        quiet_at = Some(Instant::now() + settings.read_back);
+                    }
+                    Happening::Disconnecting => return Ok(broom.removed.len()),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// Which topics to clear.
+struct Broom {
+    filters: Vec<String>,
+    base: String,
+    announcer: Announcer,
+    waiting: VecDeque<Retained>,
+    removed: BTreeSet<Arc<str>>,
+}
+
+impl Broom {
+    fn new(options: &Options) -> Self {
+        let base = format!("{}/", options.base_topic);
+        Self {
+            filters: [format!("{base}#")]
+                .into_iter()
+                .chain(discovery_filters(options))
+                .collect(),
+            base,
+            announcer: Announcer::new(Manifest::default(), options),
+            waiting: VecDeque::new(),
+            removed: BTreeSet::new(),
+        }
+    }
+
+    /// Whether the message is retained and ours; then its topic waits to be cleared.
+    fn take(&mut self, message: &Received) -> bool {
+        let ours = message.retained
+            && !message.payload.is_empty()
+            && (message.topic.starts_with(&self.base) || self.announcer.read_back(&message.topic, &message.payload));
+        if ours {
+            let topic: Arc<str> = message.topic.as_str().into();
+            self.waiting.push_back(Retained {
+                topic: topic.clone(),
+                payload: Arc::from(""),
+            });
+            self.removed.insert(topic);
+        }
+        ours
+    }
+}
+
+fn too_slow() -> Failure {
+    Failure::Away(format!("not done after {} s", LONGEST.as_secs()))
+}

@@ -1,0 +1,267 @@
+//! One connection to the broker: the only file of this room that speaks to the client library.
+//!
+//! Every connection gets a client and an event loop of its own. That is on purpose: what the library keeps from a lost
+//! connection (queued requests, packet ids, a collision of two) can stall the next one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, LastWill, Packet, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, Event, EventLoop};
+use tokio::sync::mpsc;
+
+use super::failure::Failure;
+use super::outbox::Retained;
+use super::replies::{Answer, Circumstances};
+use super::settings::{IN_FLIGHT, MqttSettings};
+
+/// Requests the library takes before it is full. More than we let be under way, so it never is.
+const REQUESTS: usize = 4 * IN_FLIGHT as usize;
+
+/// Topics subscribed to with one packet.
+const FILTERS: usize = 500;
+
+/// Room a packet needs besides topic and payload.
+const PACKET_OVERHEAD: usize = 64;
+
+/// What happened on the connection.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// The broker accepted us; the session is new.
+    Connected {
+        /// The largest packet it takes, in bytes; `None` sets no limit.
+        largest_packet: Option<u32>,
+    },
+    /// A message arrived.
+    Message(Received),
+    /// A packet of ours is on its way; 0 is one that will not be acknowledged.
+    Sent(u16),
+    /// The broker took a message of ours.
+    Acknowledged(u16),
+    /// The broker did not take a message of ours.
+    Rejected(u16, PubAckReason),
+    /// The broker did not let us subscribe to something.
+    SubscriptionRefused(SubscribeReasonCode),
+    /// Our goodbye is on its way.
+    Disconnecting,
+}
+
+/// A message as it arrived.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// Where.
+    pub topic: String,
+    /// What; any bytes.
+    pub payload: Vec<u8>,
+    /// Whether it is retained on the broker.
+    pub retained: bool,
+    /// Whether the broker marks it as sent before.
+    pub duplicate: bool,
+    /// What MQTT 5 tells about it.
+    pub circumstances: Circumstances,
+}
+
+/// Our end of a connection. Nothing here waits: what is given to it goes out as the [`drive`]n event loop comes to it.
+pub(super) struct Session {
+    client: AsyncClient,
+    largest_packet: Option<u32>,
+    /// Topics of QoS 1 messages given to the library, not yet on their way, oldest first.
+    given: VecDeque<Arc<str>>,
+    /// Topics of QoS 1 messages on their way, by packet id.
+    under_way: HashMap<u16, Arc<str>>,
+}
+
+impl Session {
+    /// A connection that begins when the event loop is driven.
+    pub fn open(settings: &MqttSettings, last_will: Option<LastWill>) -> (Self, EventLoop) {
+        let (client, event_loop) = AsyncClient::new(settings.options(last_will), REQUESTS);
+        let session = Self {
+            client,
+            largest_packet: None,
+            given: VecDeque::new(),
+            under_way: HashMap::new(),
+        };
+        (session, event_loop)
+    }
+
+    /// Keeps the books. The answer is the topic of a message that was acknowledged or rejected.
+    pub fn note(&mut self, happening: &Happening) -> Option<Arc<str>> {
+        match happening {
+            Happening::Connected { largest_packet } => {
+                self.largest_packet = *largest_packet;
+                None
+            }
+            Happening::Sent(0) => None,
+            Happening::Sent(id) => {
+                if let Some(topic) = self.given.pop_front() {
+                    self.under_way.insert(*id, topic);
+                }
+                None
+            }
+            Happening::Acknowledged(id) | Happening::Rejected(id, _) => self.under_way.remove(id),
+            Happening::Message(_) | Happening::SubscriptionRefused(_) | Happening::Disconnecting => None,
+        }
+    }
+
+    /// Whether another message may be given to it.
+    pub fn has_room(&self) -> bool {
+        self.given.len() + self.under_way.len() < usize::from(IN_FLIGHT)
+    }
+
+    /// Whether the broker has acknowledged everything.
+    pub fn is_settled(&self) -> bool {
+        self.given.is_empty() && self.under_way.is_empty()
+    }
+
+    /// Sends a retained message, at least once.
+    pub fn retain(&mut self, message: &Retained) -> Result<(), NotSent> {
+        self.check_size(&message.topic, &message.payload)?;
+        self.client
+            .try_publish(&*message.topic, QoS::AtLeastOnce, true, message.payload.to_string())
+            .map_err(|_| NotSent::Full)?;
+        self.given.push_back(message.topic.clone());
+        Ok(())
+    }
+
+    /// Sends an answer, at least once, not retained.
+    pub fn answer(&mut self, answer: &Answer) -> Result<(), NotSent> {
+        self.check_size(&answer.topic, &answer.payload)?;
+        let properties = PublishProperties {
+            correlation_data: answer.correlation.clone().map(Into::into),
+            ..PublishProperties::default()
+        };
+        let payload = answer.payload.to_string();
+        self.client
+            .try_publish_with_properties(&*answer.topic, QoS::AtLeastOnce, false, payload, properties)
+            .map_err(|_| NotSent::Full)?;
+        self.given.push_back(answer.topic.clone());
+        Ok(())
+    }
+
+    /// Subscribes to command topics: at least once, without our own messages, and with the retain flag as it was
+    /// published, so that a retained command is recognised whether it waited or comes live.
+    pub fn subscribe_commands(&self, topics: impl IntoIterator<Item = String>) -> Result<(), NotSent> {
+        self.subscribe(topics, |filter| Filter {
+            qos: QoS::AtLeastOnce,
+            nolocal: true,
+            preserve_retain: true,
+            ..filter
+        })
+    }
+
+    /// Subscribes to topics to listen on.
+    pub fn subscribe_plain(&self, topics: impl IntoIterator<Item = String>) -> Result<(), NotSent> {
+        self.subscribe(topics, |filter| filter)
+    }
+
+    /// Ends subscriptions.
+    pub fn unsubscribe(&self, topics: impl IntoIterator<Item = String>) -> Result<(), NotSent> {
+        topics
+            .into_iter()
+            .try_for_each(|topic| self.client.try_unsubscribe(topic).map_err(|_| NotSent::Full))
+    }
+
+    /// Says goodbye, so that the broker does not execute the last will.
+    pub fn disconnect(&self) -> Result<(), NotSent> {
+        self.client.try_disconnect().map_err(|_| NotSent::Full)
+    }
+
+    fn subscribe(&self, topics: impl IntoIterator<Item = String>, with: fn(Filter) -> Filter) -> Result<(), NotSent> {
+        let filters: Vec<Filter> = topics
+            .into_iter()
+            .map(|topic| with(Filter::new(topic, QoS::AtMostOnce)))
+            .collect();
+        filters.chunks(FILTERS).try_for_each(|filters| {
+            let request = self.client.try_subscribe_many(filters.iter().cloned());
+            request.map_err(|_| NotSent::Full)
+        })
+    }
+
+    /// A packet above the broker's limit would cost the connection, again and again.
+    fn check_size(&self, topic: &str, payload: &str) -> Result<(), NotSent> {
+        let size = topic.len() + payload.len() + PACKET_OVERHEAD;
+        match self.largest_packet {
+            Some(limit) if usize::try_from(limit).is_ok_and(|limit| size > limit) => Err(NotSent::TooLarge),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why something was not given to the library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotSent {
+    /// The broker does not take so large a packet.
+    TooLarge,
+    /// The library takes no more, which means that the connection is stuck.
+    Full,
+}
+
+impl From<NotSent> for Failure {
+    fn from(reason: NotSent) -> Self {
+        match reason {
+            NotSent::TooLarge => Self::Protocol("it takes only very small packets".to_owned()),
+            NotSent::Full => Self::Away("it takes nothing more".to_owned()),
+        }
+    }
+}
+
+/// Runs the event loop of a connection until it fails. Never to be dropped half-way and polled again: the library loses
+/// packets then. Whoever calls it polls it beside everything else, from beginning to end.
+pub(super) async fn drive(mut event_loop: EventLoop, happenings: mpsc::Sender<Happening>) -> Failure {
+    loop {
+        let event = match event_loop.poll().await {
+            Ok(event) => event,
+            Err(error) => return error.into(),
+        };
+        for happening in happenings_of(event) {
+            if happenings.send(happening).await.is_err() {
+                return Failure::Away("closed".to_owned());
+            }
+        }
+    }
+}
+
+fn happenings_of(event: Event) -> Vec<Happening> {
+    match event {
+        Event::Incoming(Packet::ConnAck(accepted)) => vec![Happening::Connected {
+            largest_packet: accepted.properties.and_then(|properties| properties.max_packet_size),
+        }],
+        Event::Incoming(Packet::Publish(message)) => received(message).map(Happening::Message).into_iter().collect(),
+        Event::Incoming(Packet::PubAck(ack)) => match ack.reason {
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => vec![Happening::Acknowledged(ack.pkid)],
+            reason => vec![Happening::Rejected(ack.pkid, reason)],
+        },
+        Event::Incoming(Packet::SubAck(ack)) => ack
+            .return_codes
+            .into_iter()
+            .filter(|code| !matches!(code, SubscribeReasonCode::Success(_)))
+            .map(Happening::SubscriptionRefused)
+            .collect(),
+        Event::Outgoing(Outgoing::Publish(id)) => vec![Happening::Sent(id)],
+        Event::Outgoing(Outgoing::Disconnect) => vec![Happening::Disconnecting],
+        _ => Vec::new(),
+    }
+}
+
+/// A topic that is not UTF-8 is not one of ours.
+fn received(message: Publish) -> Option<Received> {
+    let properties = message.properties.unwrap_or_default();
+    Some(Received {
+        topic: String::from_utf8(message.topic.to_vec()).ok()?,
+        payload: message.payload.to_vec(),
+        retained: message.retain,
+        duplicate: message.dup,
+        circumstances: Circumstances {
+            response_topic: properties.response_topic,
+            correlation: properties.correlation_data.map(|data| data.to_vec()),
+            expiry: properties
+                .message_expiry_interval
+                .map(|seconds| Duration::from_secs(seconds.into())),
+        },
+    })
+}
