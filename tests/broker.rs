@@ -146,7 +146,11 @@ async fn a_broker_that_lets_us_in_but_not_publish_is_named_once() {
     let Some(mut broker) = Mosquitto::prepare() else { return };
     let log = Log::capture();
     let rights = broker.dir().join("acl");
-    std::fs::write(&rights, "topic read #\ntopic write leapmotor2mqtt/bridge/#\n").unwrap();
+    std::fs::write(
+        &rights,
+        "topic read #\ntopic write leapmotor2mqtt/bridge/#\ntopic readwrite barrier/#\n",
+    )
+    .unwrap();
     broker.configure(&format!("allow_anonymous true\nacl_file {}\n", rights.display()));
     broker.run();
     let house = House::online(broker.port()).await;
