@@ -1,0 +1,461 @@
+//! What happens to a car between two frames: it drives, charges, warms up and cools down.
+
+use std::f64::consts::TAU;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::signals::*;
+use super::{Activity, Car, Link, Scenario};
+use crate::simulator::car::profile::CarKind;
+
+/// A drive ends by itself at this state of charge, %.
+const EMPTY: f64 = 5.0;
+
+/// How fast the cabin follows: this share of the difference is left after a minute.
+const CABIN_KEEPS: f64 = 0.85;
+
+/// A cabin this close to where it is drifting counts as there, °C.
+const CABIN_SETTLED: f64 = 0.1;
+
+/// What the climate takes from the battery, kW.
+const CLIMATE_POWER: f64 = 1.6;
+
+/// Current of a car at rest that is awake, A.
+const RESTING_CURRENT: f64 = 0.4;
+
+/// The round trip every drive follows: offsets from home in degrees (latitude, longitude), back to the start.
+const ROUTE: [(f64, f64); 7] = [
+    (0.0, 0.0),
+    (0.012, 0.018),
+    (0.031, 0.027),
+    (0.052, 0.061),
+    (0.038, 0.094),
+    (0.011, 0.072),
+    (-0.009, 0.031),
+];
+
+/// Kilometres of one degree of latitude.
+const KM_PER_DEGREE: f64 = 111.2;
+
+impl Car {
+    /// Whether values change from frame to frame.
+    pub(super) fn is_moving(&self) -> bool {
+        matches!(self.activity, Activity::Driving { .. } | Activity::Charging { .. })
+            || self.values.is_on(AC_ON)
+            || self.cabin_is_drifting()
+    }
+
+    /// Lets the car do something else from now on.
+    pub(super) fn turn_to(&mut self, scenario: Scenario, now: Timestamp) {
+        self.end_activity(now);
+        self.link = match scenario {
+            Scenario::Asleep => Link::Asleep { since: now },
+            Scenario::Offline => Link::Offline,
+            _ => Link::Awake,
+        };
+        match scenario {
+            Scenario::Park => self.come_to_rest(),
+            Scenario::Asleep => {
+                self.come_to_rest();
+                self.values.switch(AC_ON, false);
+            }
+            // Whatever it did is the last that was heard of it.
+            Scenario::Offline => return,
+            Scenario::Drive => self.set_off(now),
+            Scenario::Plugged => self.plug_in(false),
+            Scenario::ChargeAc => self.start_charging(false, now),
+            Scenario::ChargeDc => self.start_charging(true, now),
+        }
+        self.stamp(now);
+    }
+
+    /// Parked in P, closed, locked and unplugged.
+    pub(super) fn come_to_rest(&mut self) {
+        self.activity = Activity::Parked;
+        for signal in DOORS.into_iter().chain([TRUNK, READY, VEHICLE_STATE, SPEED, GEAR]) {
+            self.values.set(signal, 0.0);
+        }
+        self.values.switch(LOCKED, true);
+        self.values.switch(PARKING_BRAKE, true);
+        self.values.set(SECURITY, 2.0);
+        for signal in [AC_PORT, DC_PLUG, CHARGE_STATE, CHARGE_MINUTES, CHARGE_COMPLETED] {
+            self.values.set(signal, 0.0);
+        }
+        self.show_power(0.0);
+    }
+
+    /// Plugged in without charging; whatever ran before has ended.
+    pub(super) fn plug_in(&mut self, dc: bool) {
+        self.come_to_rest();
+        self.activity = Activity::Plugged;
+        self.values.switch(AC_PORT, !dc);
+        self.values.switch(DC_PLUG, dc);
+        // The T03 says "not charging" as long as nothing flows.
+        self.values
+            .set(CHARGE_STATE, if self.kind == CarKind::T03 { 0.0 } else { 1.0 });
+    }
+
+    /// Charging begins; the session in the diary with it.
+    pub(super) fn start_charging(&mut self, dc: bool, now: Timestamp) {
+        self.plug_in(dc);
+        self.activity = Activity::Charging { dc };
+        self.diary.plugged_in(now, dc, self.position());
+        self.show_charging(dc);
+    }
+
+    fn set_off(&mut self, now: Timestamp) {
+        self.come_to_rest();
+        self.activity = Activity::Driving { km: 0.0 };
+        self.diary.set_off(now);
+        self.values.switch(READY, true);
+        self.values.switch(PARKING_BRAKE, false);
+        self.values.set(GEAR, 3.0);
+        self.values.set(VEHICLE_STATE, 4.0);
+        self.values.set(SECURITY, 0.0);
+    }
+
+    fn end_activity(&mut self, now: Timestamp) {
+        match self.activity {
+            Activity::Charging { .. } | Activity::Plugged => self.diary.unplugged(now),
+            Activity::Driving { .. } | Activity::Parked => {}
+        }
+    }
+
+    /// Lives from the last frame for `elapsed`, up to `now`.
+    pub(super) fn evolve(&mut self, elapsed: SignedDuration, now: Timestamp) {
+        let hours = elapsed.as_secs_f64() / 3600.0;
+        let climate = if self.values.is_on(AC_ON) { CLIMATE_POWER } else { 0.0 };
+        match self.activity {
+            Activity::Driving { km } => self.drive(km, hours, climate, now),
+            Activity::Charging { dc } => self.charge(dc, hours),
+            Activity::Parked | Activity::Plugged => {
+                self.consume(climate * hours);
+                self.show_power(climate);
+            }
+        }
+        self.drift_cabin(elapsed);
+        if self.climate_until.is_some_and(|end| end <= now) {
+            self.end_preparation();
+        }
+    }
+
+    fn drive(&mut self, km: f64, hours: f64, climate: f64, now: Timestamp) {
+        // Town and country road in turn; the car gathers speed over its first 300 m.
+        let cruising = 52.0 + 26.0 * (TAU * km / 4.0).sin();
+        let speed = cruising * (0.25 + km / 0.3).min(1.0);
+        let step = speed * hours;
+        // Uphill and downhill cancel out over the round; downhill the battery is fed.
+        let slope = 1.0 + 1.6 * (TAU * km / 3.0).cos();
+        let traction = self.kind.battery().consumption * speed * slope;
+        self.activity = Activity::Driving { km: km + step };
+        self.values.set(SPEED, speed);
+        self.values.set(ODOMETER, self.values.number(ODOMETER) + step);
+        self.consume((traction + climate) * hours);
+        self.burn(step);
+        self.show_power(traction + climate);
+        self.move_along(km + step);
+        self.diary.drove(now, step, (traction + climate) * hours);
+        if self.values.number(SOC).max(self.values.number(SOC_PRECISE)) <= EMPTY {
+            self.come_to_rest();
+        }
+    }
+
+    /// A range extender covers half of the way on fuel.
+    fn burn(&mut self, km: f64) {
+        const MILLILITRES_PER_KM: f64 = 30.0;
+        const TANK: f64 = 47_500.0;
+        const KM_PER_MILLILITRE: f64 = 503.0 / 28_905.0;
+        let left = (self.values.number(FUEL_VOLUME) - km * MILLILITRES_PER_KM).max(0.0);
+        self.values.set(FUEL_VOLUME, left);
+        self.values.set(FUEL_PERCENT, left / TANK * 100.0);
+        self.values.set(FUEL_RANGE, left * KM_PER_MILLILITRE);
+    }
+
+    fn move_along(&mut self, km: f64) {
+        let (latitude, longitude) = along_route(self.home, km);
+        for (signal, degrees) in [
+            (LATITUDE, latitude),
+            (LATITUDE_ABSOLUTE, latitude.abs()),
+            (LATITUDE_LEGACY, latitude.abs()),
+            (LONGITUDE, longitude),
+            (LONGITUDE_ABSOLUTE, longitude.abs()),
+            (LONGITUDE_LEGACY, longitude.abs()),
+        ] {
+            self.values.set(signal, degrees);
+        }
+    }
+
+    fn charge(&mut self, dc: bool, hours: f64) {
+        let battery = self.kind.battery();
+        let soc = self.state_of_charge();
+        let limit = f64::from(self.plan.limit);
+        let wanted = charging_power(self.kind, dc, soc) * hours;
+        let room = ((limit - soc) / 100.0 * battery.capacity).max(0.0);
+        let taken = wanted.min(room);
+        self.consume(-taken);
+        self.diary.charged(taken);
+        if taken < wanted || room == 0.0 {
+            self.finish_charging();
+        } else {
+            self.show_charging(dc);
+        }
+    }
+
+    /// The limit is reached: no current, plug still in.
+    fn finish_charging(&mut self) {
+        self.activity = Activity::Plugged;
+        self.values.set(CHARGE_STATE, 2.0);
+        self.values.set(CHARGE_MINUTES, 0.0);
+        // On range extenders the flag means the opposite of its name: it stands while the car charges.
+        self.values.switch(CHARGE_COMPLETED, self.kind != CarKind::C10Reev);
+        self.show_power(0.0);
+    }
+
+    fn show_charging(&mut self, dc: bool) {
+        let soc = self.state_of_charge();
+        let state = if self.kind == CarKind::T03 { 1.0 } else { 2.0 };
+        self.values.set(CHARGE_STATE, state);
+        self.values.switch(CHARGE_COMPLETED, self.kind == CarKind::C10Reev);
+        self.values.set(
+            CHARGE_MINUTES,
+            minutes_to(self.kind, dc, soc, f64::from(self.plan.limit)).max(1.0),
+        );
+        self.show_power(-charging_power(self.kind, dc, soc));
+        if self.kind == CarKind::C10Reev && !dc {
+            // Range extenders read next to no current while they charge slowly.
+            self.values.set(BATTERY_CURRENT, 0.1);
+        }
+    }
+
+    /// Current and voltage for this power in kW, positive out of the battery.
+    pub(super) fn show_power(&mut self, power: f64) {
+        let battery = self.kind.battery();
+        let lift = if power < 0.0 { 8.0 } else { 0.0 };
+        let voltage = battery.voltage + 0.15 * (self.state_of_charge() - 50.0) + lift;
+        let resting = if self.kind == CarKind::T03 {
+            0.0
+        } else {
+            RESTING_CURRENT
+        };
+        self.values.set(BATTERY_VOLTAGE, voltage);
+        self.values.set(
+            BATTERY_CURRENT,
+            if power == 0.0 {
+                resting
+            } else {
+                power * 1000.0 / voltage
+            },
+        );
+    }
+
+    fn state_of_charge(&self) -> f64 {
+        if self.values.has(SOC_PRECISE) {
+            self.values.number(SOC_PRECISE)
+        } else {
+            self.values.number(SOC)
+        }
+    }
+
+    /// Takes energy in kWh out of the battery, or puts it in.
+    fn consume(&mut self, energy: f64) {
+        if energy == 0.0 {
+            return;
+        }
+        let battery = self.kind.battery();
+        let soc = (self.state_of_charge() - energy / battery.capacity * 100.0).clamp(0.0, 100.0);
+        let range = soc / 100.0 * battery.capacity / battery.consumption;
+        self.values.set(SOC, soc);
+        self.values.set(SOC_PRECISE, soc);
+        self.values.set(DUMP_ENERGY, soc / 100.0 * battery.capacity * 1000.0);
+        self.values.set(RANGE, range);
+        self.values.set(RANGE_LIVE, range * 1.01);
+        self.values.set(COMBINED_RANGE, range + self.values.number(FUEL_RANGE));
+    }
+
+    /// Where the cabin temperature is heading.
+    fn cabin_goal(&self) -> f64 {
+        if self.values.is_on(AC_ON) {
+            self.values.number(TARGET_LEFT)
+        } else {
+            self.resting_cabin
+        }
+    }
+
+    fn cabin_is_drifting(&self) -> bool {
+        self.values.has(CABIN) && (self.values.number(CABIN) - self.cabin_goal()).abs() > CABIN_SETTLED
+    }
+
+    fn drift_cabin(&mut self, elapsed: SignedDuration) {
+        if !self.values.has(CABIN) {
+            return;
+        }
+        let goal = self.cabin_goal();
+        let kept = CABIN_KEEPS.powf(elapsed.as_secs_f64() / 60.0);
+        self.values.set(CABIN, goal + (self.values.number(CABIN) - goal) * kept);
+    }
+}
+
+/// The charging power in kW at this state of charge: full, then falling towards the end; on DC from half way on.
+fn charging_power(kind: CarKind, dc: bool, soc: f64) -> f64 {
+    let battery = kind.battery();
+    let (full, knee, floor) = if dc {
+        (battery.dc_power, 50.0, 0.2)
+    } else {
+        (battery.ac_power, 95.0, 0.4)
+    };
+    let done = ((soc - knee) / (100.0 - knee)).clamp(0.0, 1.0);
+    full * (1.0 - done * (1.0 - floor))
+}
+
+/// Minutes until `limit` is reached, percent by percent along the taper.
+fn minutes_to(kind: CarKind, dc: bool, soc: f64, limit: f64) -> f64 {
+    const STEP: f64 = 1.0;
+    let capacity = kind.battery().capacity;
+    let mut hours = 0.0;
+    let mut at = soc;
+    while at < limit {
+        let step = STEP.min(limit - at);
+        hours += step / 100.0 * capacity / charging_power(kind, dc, at);
+        at += step;
+    }
+    (hours * 60.0).round()
+}
+
+/// The point this far along the round trip.
+fn along_route(home: (f64, f64), km: f64) -> (f64, f64) {
+    let point = |index: usize| ROUTE[index % ROUTE.len()];
+    let shrink = home.0.to_radians().cos();
+    let length = |index: usize| {
+        let (from, to) = (point(index), point(index + 1));
+        (to.0 - from.0).hypot((to.1 - from.1) * shrink) * KM_PER_DEGREE
+    };
+    let round: f64 = (0..ROUTE.len()).map(length).sum();
+    let mut left = km % round;
+    let mut leg = 0;
+    while leg + 1 < ROUTE.len() && left > length(leg) {
+        left -= length(leg);
+        leg += 1;
+    }
+    let (from, to) = (point(leg), point(leg + 1));
+    let share = (left / length(leg)).min(1.0);
+    (
+        home.0 + from.0 + (to.0 - from.0) * share,
+        home.1 + from.1 + (to.1 - from.1) * share,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn start() -> Timestamp {
+        "2026-11-21T06:00:00Z".parse().unwrap()
+    }
+
+    fn car(kind: CarKind) -> Car {
+        Car::new(kind, "LFZ".to_owned(), "1234".to_owned(), 1, false, start())
+    }
+
+    fn after(minutes: i64) -> Timestamp {
+        start() + SignedDuration::from_mins(minutes)
+    }
+
+    fn signal(car: &mut Car, id: &str, now: Timestamp) -> Value {
+        car.status(now)["signal"][id].clone()
+    }
+
+    #[test]
+    fn a_car_left_alone_only_sends_newer_frames() {
+        for kind in [CarKind::T03, CarKind::B10, CarKind::C10, CarKind::C10Reev] {
+            let mut car = car(kind);
+            let mut before = car.status(start());
+            let mut later = car.status(after(600));
+            for times in [&mut before, &mut later] {
+                for key in ["sts", "1"] {
+                    times["signal"][key] = Value::Null;
+                }
+                for key in ["collectTime", "collectTimeMs", "createTime"] {
+                    times[key] = Value::Null;
+                }
+            }
+            assert_eq!(before, later);
+            assert!(car.values.number(SENT_AT) > (after(599).as_millisecond()) as f64);
+        }
+    }
+
+    #[test]
+    fn a_drive_covers_ground_and_uses_energy() {
+        let mut car = car(CarKind::C10);
+        car.play(Scenario::Drive, start());
+        let before = (car.odometer(), car.position(), car.state_of_charge());
+        let driving = car.status(after(10));
+        assert_eq!(driving["signal"]["1010"], 3);
+        assert!(driving["signal"]["1319"].as_f64().unwrap() > 20.0);
+        assert!((5.0..15.0).contains(&(car.odometer() - before.0)));
+        assert_ne!(car.position(), before.1);
+        assert!(car.state_of_charge() < before.2);
+        car.play(Scenario::Park, after(20));
+        assert_eq!(signal(&mut car, "1319", after(20)), json!(0.0));
+        assert_eq!(signal(&mut car, "1298", after(20)), json!(1));
+    }
+
+    #[test]
+    fn charging_stops_at_the_limit_with_the_plug_in() {
+        let mut car = car(CarKind::C10);
+        car.play(Scenario::ChargeDc, start());
+        let first = car.status(after(1));
+        assert_eq!(first["signal"]["1197"], 1);
+        assert!(first["signal"]["1178"].as_f64().unwrap() < -50.0);
+        assert!(first["signal"]["1200"].as_i64().unwrap() > 1);
+        let done = car.status(after(60));
+        assert_eq!(done["signal"]["1204"], 80);
+        assert_eq!(done["signal"]["1149"], 2);
+        assert_eq!(done["signal"]["1178"], RESTING_CURRENT);
+        assert_eq!(done["signal"]["1200"], 0);
+        assert_eq!(done["signal"]["3736"], 1);
+    }
+
+    #[test]
+    fn fast_charging_slows_down_towards_the_end() {
+        assert!(charging_power(CarKind::B10, true, 90.0) < 0.5 * charging_power(CarKind::B10, true, 30.0));
+        assert!(minutes_to(CarKind::B10, true, 20.0, 80.0) > minutes_to(CarKind::B10, true, 20.0, 50.0));
+        assert_eq!(minutes_to(CarKind::B10, true, 80.0, 80.0), 0.0);
+    }
+
+    #[test]
+    fn a_sleeping_car_repeats_its_last_frame_and_then_says_nothing() {
+        let mut car = car(CarKind::B10);
+        car.play(Scenario::Asleep, after(5));
+        let sent = signal(&mut car, "sts", after(6));
+        assert_eq!(sent, after(5).as_millisecond());
+        assert_eq!(signal(&mut car, "sts", after(10)), sent);
+        assert_eq!(car.status(after(30))["signal"], json!({}));
+        car.play(Scenario::Park, after(31));
+        assert_eq!(signal(&mut car, "1204", after(31)), 64);
+    }
+
+    #[test]
+    fn a_car_without_coverage_repeats_its_last_frame_for_ever() {
+        let mut car = car(CarKind::T03);
+        car.play(Scenario::Drive, start());
+        let last = car.status(after(3));
+        car.play(Scenario::Offline, after(3));
+        assert_eq!(car.status(after(300)), last);
+    }
+
+    #[test]
+    fn the_route_is_a_round_trip() {
+        let home = (45.0, 9.0);
+        assert_eq!(along_route(home, 0.0), home);
+        let mut km = 0.0;
+        let mut before = home;
+        while km < 60.0 {
+            km += 0.1;
+            let here = along_route(home, km);
+            assert!((here.0 - before.0).abs() < 0.002 && (here.1 - before.1).abs() < 0.002);
+            before = here;
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What a simulated car reports: signals, by their number on most models and by name on the T03.
+//!
+//! [`Values`] holds them exactly as they go over the wire. It is the only truth about a car, so whatever is patched from
+//! outside takes part in what the car does next.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+/// One quantity a car can report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signal {
+    /// Its number in `data.signal`; empty when only the named form has it.
+    pub id: &'static str,
+    /// Its name in the named form; empty when only the numbered form has it.
+    pub named: &'static str,
+    /// Decimals it is sent with; 0 means a whole number.
+    pub decimals: u8,
+}
+
+impl Signal {
+    /// A signal sent as a whole number.
+    pub const fn whole(id: &'static str, named: &'static str) -> Self {
+        Self { id, named, decimals: 0 }
+    }
+
+    /// A signal sent with decimals.
+    pub const fn decimal(id: &'static str, named: &'static str, decimals: u8) -> Self {
+        Self { id, named, decimals }
+    }
+}
+
+/// Which of the two forms a model answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `data.signal`, an object from signal number to value.
+    Numbered,
+    /// The values directly in `data`, under names.
+    Named,
+}
+
+/// Readings that tell the same thing twice: patching the first alone moves the others with it, as in a car.
+const TWINS: [(Signal, &[Signal]); 6] = [
+    (SOC, &[SOC_PRECISE]),
+    (SOC_PRECISE, &[SOC]),
+    (LATITUDE, &[LATITUDE_ABSOLUTE, LATITUDE_LEGACY]),
+    (LONGITUDE, &[LONGITUDE_ABSOLUTE, LONGITUDE_LEGACY]),
+    (LATITUDE_ABSOLUTE, &[LATITUDE_LEGACY]),
+    (LONGITUDE_ABSOLUTE, &[LONGITUDE_LEGACY]),
+];
+
+/// Signals that only carry the size of a coordinate, not its sign.
+const UNSIGNED: [Signal; 4] = [LATITUDE_ABSOLUTE, LATITUDE_LEGACY, LONGITUDE_ABSOLUTE, LONGITUDE_LEGACY];
+
+/// The values a car reports at present.
+#[derive(Debug, Clone)]
+pub struct Values {
+    form: Form,
+    wire: Map<String, Value>,
+    /// What was rounded away when a number was set, so that many small steps add up.
+    exact: HashMap<&'static str, f64>,
+}
+
+impl Values {
+    /// No values yet.
+    pub fn new(form: Form) -> Self {
+        Self {
+            form,
+            wire: Map::new(),
+            exact: HashMap::new(),
+        }
+    }
+
+    /// The form of the model.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The values as they go over the wire.
+    pub fn wire(&self) -> &Map<String, Value> {
+        &self.wire
+    }
+
+    /// Gives the car a signal.
+    pub fn declare(&mut self, signal: Signal, value: Value) {
+        let key = self.key(signal);
+        if !key.is_empty() {
+            self.wire.insert(key.to_owned(), value);
+        }
+    }
+
+    /// Whether the car reports this signal.
+    pub fn has(&self, signal: Signal) -> bool {
+        self.wire.contains_key(self.key(signal))
+    }
+
+    /// The present number, 0 when there is none: the physics of a car without a reading stands still.
+    pub fn number(&self, signal: Signal) -> f64 {
+        let key = self.key(signal);
+        let sent = match self.wire.get(key) {
+            Some(Value::Number(number)) => number.as_f64().unwrap_or_default(),
+            Some(Value::Bool(flag)) => f64::from(u8::from(*flag)),
+            Some(Value::String(text)) => text.parse().unwrap_or_default(),
+            _ => 0.0,
+        };
+        match self.exact.get(key) {
+            Some(exact) if (round(*exact, signal.decimals) - sent).abs() < f64::EPSILON => *exact,
+            _ => sent,
+        }
+    }
+
+    /// Whether a number is not 0.
+    pub fn is_on(&self, signal: Signal) -> bool {
+        self.number(signal) != 0.0
+    }
+
+    /// Changes a signal the car has; one it lacks stays absent. Booleans stay booleans.
+    pub fn set(&mut self, signal: Signal, number: f64) {
+        let key = self.key(signal);
+        let Some(value) = self.wire.get_mut(key) else { return };
+        let rounded = round(number, signal.decimals);
+        *value = match value {
+            Value::Bool(_) => Value::Bool(number != 0.0),
+            _ if signal.decimals == 0 => Value::from(rounded as i64),
+            _ => Value::from(rounded),
+        };
+        self.exact.insert(key, number);
+    }
+
+    /// Switches a signal the car has on (1) or off (0).
+    pub fn switch(&mut self, signal: Signal, on: bool) {
+        self.set(signal, f64::from(u8::from(on)));
+    }
+
+    /// Changes a text the car has.
+    pub fn set_text(&mut self, signal: Signal, text: String) {
+        let key = self.key(signal);
+        if let Some(value) = self.wire.get_mut(key) {
+            *value = Value::String(text);
+        }
+    }
+
+    /// Puts values in as given, under signal numbers or names, whichever the model uses; unknown keys are served as
+    /// they are. Readings that tell the same thing follow unless they are given themselves.
+    pub fn patch(&mut self, changes: &Map<String, Value>) {
+        for (key, value) in changes {
+            let signal = known(key);
+            let own = signal.map(|signal| self.key(signal)).filter(|own| !own.is_empty());
+            self.wire.insert(own.unwrap_or(key).to_owned(), value.clone());
+        }
+        for (signal, twins) in TWINS {
+            let Some(number) = given(changes, signal).and_then(Value::as_f64) else {
+                continue;
+            };
+            for twin in twins.iter().filter(|twin| given(changes, **twin).is_none()) {
+                self.set(*twin, if UNSIGNED.contains(twin) { number.abs() } else { number });
+            }
+        }
+    }
+
+    fn key(&self, signal: Signal) -> &'static str {
+        match self.form {
+            Form::Numbered => signal.id,
+            Form::Named => signal.named,
+        }
+    }
+}
+
+fn given(changes: &Map<String, Value>, signal: Signal) -> Option<&Value> {
+    changes.get(signal.id).or_else(|| changes.get(signal.named))
+}
+
+/// The signal with this number or name.
+fn known(key: &str) -> Option<Signal> {
+    super::profile::signals().find(|signal| signal.id == key || signal.named == key)
+}
+
+fn round(number: f64, decimals: u8) -> f64 {
+    let scale = 10f64.powi(i32::from(decimals));
+    (number * scale).round() / scale
+}
+
+pub const SENT_AT: Signal = Signal::whole("sts", "collectTimeMs");
+pub const COLLECT_TIME: Signal = Signal::whole("", "collectTime");
+pub const CREATE_TIME: Signal = Signal::whole("", "createTime");
+pub const GATEWAY_TIME: Signal = Signal::whole("1", "");
+pub const LONGITUDE: Signal = Signal::decimal("2", "longitude", 6);
+pub const LATITUDE: Signal = Signal::decimal("3", "latitude", 6);
+pub const LONGITUDE_ABSOLUTE: Signal = Signal::decimal("3724", "", 6);
+pub const LATITUDE_ABSOLUTE: Signal = Signal::decimal("3725", "", 6);
+pub const LONGITUDE_LEGACY: Signal = Signal::decimal("2191", "", 6);
+pub const LATITUDE_LEGACY: Signal = Signal::decimal("2190", "", 6);
+pub const SOC: Signal = Signal::whole("1204", "soc");
+pub const SOC_PRECISE: Signal = Signal::decimal("100003", "", 1);
+pub const BATTERY_VOLTAGE: Signal = Signal::decimal("1177", "batteryVoltage", 1);
+pub const BATTERY_CURRENT: Signal = Signal::decimal("1178", "batteryCurrent", 1);
+pub const BATTERY_HEATING: Signal = Signal::whole("1186", "ptcState");
+pub const DUMP_ENERGY: Signal = Signal::whole("", "dumpEnergy");
+pub const AC_PORT: Signal = Signal::whole("47", "");
+pub const DC_PLUG: Signal = Signal::whole("1197", "dcInputFastCharge");
+pub const CHARGE_STATE: Signal = Signal::whole("1149", "chargeState");
+pub const CHARGE_MINUTES: Signal = Signal::whole("1200", "chargeRemainTime");
+pub const CHARGE_COMPLETED: Signal = Signal::whole("3736", "");
+pub const HEALTHY_CHARGE: Signal = Signal::whole("48", "");
+pub const RANGE: Signal = Signal::whole("3260", "expectedMileage");
+pub const RANGE_LIVE: Signal = Signal::whole("2188", "");
+pub const FUEL_RANGE: Signal = Signal::whole("3259", "");
+pub const COMBINED_RANGE: Signal = Signal::whole("3261", "");
+pub const FUEL_PERCENT: Signal = Signal::decimal("3235", "", 1);
+pub const FUEL_VOLUME: Signal = Signal::whole("3263", "");
+pub const SPEED: Signal = Signal::decimal("1319", "speed", 1);
+pub const ODOMETER: Signal = Signal::whole("1318", "totalMileage");
+pub const GEAR: Signal = Signal::whole("1010", "gearStatus");
+pub const VEHICLE_STATE: Signal = Signal::whole("1944", "");
+pub const PARKING_BRAKE: Signal = Signal::whole("1480", "");
+pub const SPEED_LIMIT: Signal = Signal::whole("6048", "");
+pub const SPEED_LIMIT_ACTIVE: Signal = Signal::whole("12054", "");
+pub const READY: Signal = Signal::whole("1258", "bcmKeyPositionOn3");
+pub const AC_ON: Signal = Signal::whole("1938", "acSwitch");
+pub const AC_MANUAL: Signal = Signal::whole("1939", "");
+pub const FAN_LEVEL: Signal = Signal::whole("1941", "acAirVolume");
+pub const FAN_LEVEL_SETTING: Signal = Signal::whole("", "acAirVolumeSetting");
+pub const RECIRCULATION: Signal = Signal::whole("1943", "acCircleMode");
+pub const WINDSHIELD_DEFROST: Signal = Signal::whole("1945", "");
+pub const CLIMATE_MODE: Signal = Signal::whole("3713", "");
+pub const COOLING_AND_HEATING: Signal = Signal::whole("", "acCoolingAndHeating");
+pub const RAPID_COOLING: Signal = Signal::whole("2669", "");
+pub const RAPID_HEATING: Signal = Signal::whole("2681", "");
+pub const TARGET_LEFT: Signal = Signal::decimal("2183", "acSetting", 1);
+pub const TARGET_RIGHT: Signal = Signal::decimal("2184", "", 1);
+pub const CABIN: Signal = Signal::decimal("1349", "", 1);
+pub const LOCKED: Signal = Signal::whole("1298", "driverDoorLockStatus");
+pub const DOORS: [Signal; 4] = [
+    Signal::whole("1277", "lbcmDriverDoorStatus"),
+    Signal::whole("1278", "rbcmDriverDoorStatus"),
+    Signal::whole("1279", "lbcmLeftRearDoorStatus"),
+    Signal::whole("1280", "rbcmRightRearDoorStatus"),
+];
+pub const TRUNK: Signal = Signal::whole("1281", "bbcmBackDoorStatus");
+pub const WINDOWS_OPEN: [Signal; 4] = [
+    Signal::whole("1693", "driverWindowStatus"),
+    Signal::whole("1694", "rightFrontWindowStatus"),
+    Signal::whole("1695", "leftRearWindowStatus"),
+    Signal::whole("1696", "rightRearWindowStatus"),
+];
+pub const WINDOW_POSITIONS: [Signal; 4] = [
+    Signal::whole("3727", "leftFrontWindowPercent"),
+    Signal::whole("3728", "rightFrontWindowPercent"),
+    Signal::whole("1879", "leftRearWindowPercent"),
+    Signal::whole("1880", "rightRearWindowPercent"),
+];
+pub const ROOF: Signal = Signal::whole("1724", "");
+pub const SEAT_HEAT_DRIVER: Signal = Signal::whole("2100", "");
+pub const SEAT_HEAT_PASSENGER: Signal = Signal::whole("2118", "");
+pub const SEAT_VENT_DRIVER: Signal = Signal::whole("2101", "");
+pub const SEAT_VENT_PASSENGER: Signal = Signal::whole("2119", "");
+pub const STEERING_WHEEL_HEAT: Signal = Signal::whole("1816", "");
+pub const STEERING_WHEEL_MINUTES: Signal = Signal::whole("1624", "");
+pub const SECURITY: Signal = Signal::whole("1255", "");
+pub const SENTRY: Signal = Signal::whole("3636", "");
+pub const MIRROR_LEFT: Signal = Signal::whole("49", "");
+pub const MIRROR_RIGHT: Signal = Signal::whole("50", "");
+pub const CHARGE_LIMIT: Signal = Signal::whole("", "chargesocSetting");
+pub const CHARGE_START: Signal = Signal::whole("", "chargeTimeSetting");
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values(form: Form) -> Values {
+        let mut values = Values::new(form);
+        values.declare(SOC, json!(71));
+        values.declare(SOC_PRECISE, json!(71.4));
+        values.declare(LOCKED, if form == Form::Named { json!(true) } else { json!(1) });
+        values
+    }
+
+    fn patch(values: &mut Values, changes: Value) {
+        values.patch(changes.as_object().unwrap());
+    }
+
+    #[test]
+    fn small_steps_add_up_although_whole_numbers_are_sent() {
+        let mut values = values(Form::Named);
+        for _ in 0..10 {
+            values.set(SOC, values.number(SOC) + 0.1);
+        }
+        assert_eq!(values.wire()["soc"], 72);
+    }
+
+    #[test]
+    fn a_patch_takes_numbers_or_names_and_wins_over_what_was_there() {
+        let mut named = values(Form::Named);
+        named.set(SOC, 70.6);
+        patch(
+            &mut named,
+            json!({"1204": 55, "driverDoorLockStatus": false, "new": "x"}),
+        );
+        assert_eq!(named.wire()["soc"], 55);
+        assert_eq!(named.number(SOC), 55.0);
+        assert_eq!(named.wire()["driverDoorLockStatus"], false);
+        assert_eq!(named.wire()["new"], "x");
+    }
+
+    #[test]
+    fn both_readings_of_the_battery_level_follow_one_patch() {
+        let mut values = values(Form::Numbered);
+        patch(&mut values, json!({"soc": 55}));
+        assert_eq!(values.wire()["1204"], 55);
+        assert_eq!(values.wire()["100003"], 55.0);
+        patch(&mut values, json!({"1204": 50, "100003": 49.8}));
+        assert_eq!(values.wire()["100003"], 49.8);
+    }
+
+    #[test]
+    fn a_signal_the_car_lacks_stays_absent_and_a_boolean_stays_one() {
+        let mut values = values(Form::Named);
+        values.set(ROOF, 100.0);
+        assert!(!values.has(ROOF));
+        values.switch(LOCKED, false);
+        assert_eq!(values.wire()["driverDoorLockStatus"], false);
+    }
+}
