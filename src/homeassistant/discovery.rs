@@ -108,7 +108,6 @@ impl Identity {
     fn unique_id(&self, row: &Entity) -> String {
         match self.subject {
             Subject::Car(_) => format!("{}_{}", self.id, row.key),
-            // Keys of the bridge start with its name.
             Subject::Bridge => format!("{PRODUCT}_{}", row.key),
         }
     }
@@ -204,7 +203,7 @@ fn component(row: &Entity, identity: &Identity, scene: Option<&Scene<'_>>, facts
                 put(key, topic(&format!("{path}/set")));
             }
         }
-        for (key, value) in row.details.map(|details| details(scene, options)).unwrap_or_default() {
+        for (key, value) in row.details.map(|details| details(scene)).unwrap_or_default() {
             put(&key, value);
         }
     }

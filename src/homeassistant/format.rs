@@ -12,10 +12,13 @@ pub const UNKNOWN: &str = "None";
 /// The longest state Home Assistant takes, in characters.
 const MAX_STATE: usize = 255;
 
+/// No quantity of a car comes near; a larger number is a fault and would not fit into a state.
+const MAX_NUMBER: f64 = 1e15;
+
 /// A value as a plain word; an empty text is unknown, because an empty retained payload would only delete the topic.
 pub fn payload(value: Option<&Value>, time_zone: &TimeZone) -> String {
     match value {
-        Some(Value::Number(number, decimals)) if number.is_finite() => decimal(*number, *decimals),
+        Some(Value::Number(number, decimals)) if number.abs() < MAX_NUMBER => decimal(*number, *decimals),
         Some(Value::Flag(flag)) => if *flag { "ON" } else { "OFF" }.to_owned(),
         Some(Value::Text(text)) if !text.trim().is_empty() => text.chars().take(MAX_STATE).collect(),
         Some(Value::Time(time)) => iso(*time, time_zone),
@@ -26,11 +29,11 @@ pub fn payload(value: Option<&Value>, time_zone: &TimeZone) -> String {
 /// A value as a JSON scalar; unknown is null.
 pub fn json(value: Option<&Value>, time_zone: &TimeZone) -> Json {
     match value {
-        Some(Value::Number(number, decimals)) => rounded(*number, *decimals),
+        Some(Value::Number(number, decimals)) if number.abs() < MAX_NUMBER => rounded(*number, *decimals),
         Some(Value::Flag(flag)) => Json::from(*flag),
         Some(Value::Text(text)) if !text.trim().is_empty() => Json::from(text.as_str()),
         Some(Value::Time(time)) => Json::from(iso(*time, time_zone)),
-        Some(Value::Text(_)) | None => Json::Null,
+        Some(Value::Number(..) | Value::Text(_)) | None => Json::Null,
     }
 }
 
@@ -74,6 +77,7 @@ mod tests {
             (-1.25, 2, "-1.25"),
             (f64::NAN, 1, "None"),
             (f64::INFINITY, 1, "None"),
+            (1e300, 0, "None"),
         ] {
             assert_eq!(payload(Some(&Value::Number(number, decimals)), &utc), expected);
         }

@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use crate::homeassistant::Options;
 use crate::homeassistant::catalog::entity::Wish;
@@ -23,8 +22,8 @@ pub struct Scene<'a> {
     pub state: &'a VehicleState,
     /// The present moment.
     pub now: Timestamp,
-    /// The zone of the car's local times.
-    pub time_zone: &'a TimeZone,
+    /// What the owner configured.
+    pub options: &'a Options,
     /// Climate settings asked for that the car's state does not show yet.
     pub climate: Option<ClimateMemory>,
 }
@@ -46,7 +45,7 @@ impl<'a> Scene<'a> {
             view,
             state: view.state.as_ref().unwrap_or(&NOTHING_KNOWN),
             now,
-            time_zone: &options.time_zone,
+            options,
             climate: None,
         }
     }
@@ -91,7 +90,7 @@ impl<'a> Scene<'a> {
     /// A local date and time the car sent without its zone.
     pub fn local_time(&self, reading: Reading) -> Option<Value> {
         let local: DateTime = self.state.frame.text(reading)?.trim().parse().ok()?;
-        let moment = local.to_zoned(self.time_zone.clone()).ok()?;
+        let moment = local.to_zoned(self.options.time_zone.clone()).ok()?;
         Some(Value::Time(moment.timestamp()))
     }
 

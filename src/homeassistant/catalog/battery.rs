@@ -20,11 +20,11 @@ pub const ROWS: &[Entity] = &[
     sensor("battery_voltage", "Battery voltage")
         .measures(Some("voltage"), "V", 1)
         .diagnostic()
-        .from(&[R::BatteryVoltage], |car| car.live(R::BatteryVoltage, 2)),
+        .from(&[R::BatteryVoltage], |car| car.live(R::BatteryVoltage, 1)),
     sensor("battery_current", "Battery current")
         .measures(Some("current"), "A", 1)
         .diagnostic()
-        .from(&[R::BatteryCurrent], |car| car.live(R::BatteryCurrent, 2))
+        .from(&[R::BatteryCurrent], |car| car.live(R::BatteryCurrent, 1))
         .note("Negative means into the pack. Cars with a range extender show about 0 during slow charging."),
     sensor("battery_power", "Battery power")
         .measures(Some("power"), "kW", 2)

@@ -8,17 +8,7 @@ mod control;
 
 pub const ROWS: &[Entity] = &[
     entity(Platform::Climate, "climate", "Climate")
-        .sends_by_parts(
-            &[
-                "set-climate",
-                "ac-on",
-                "ac-off",
-                "quick-cool",
-                "quick-heat",
-                "windshield-defrost",
-            ],
-            control::PARTS,
-        )
+        .sends_by_parts(&["set-climate", "ac-on", "ac-off"], control::PARTS)
         .details(control::details)
         .note(
             "Settings made while it is off are kept for the next time it is switched on from here; they never start \

@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::homeassistant::Options;
 use crate::homeassistant::commands::Rejection;
 use crate::homeassistant::scene::Scene;
 use crate::vehicle::command::ClimateSettings;
@@ -226,7 +225,7 @@ pub struct Part {
 }
 
 /// Keys of the discovery message that depend on the car.
-pub type Details = fn(&Scene<'_>, &Options) -> Map<String, Json>;
+pub type Details = fn(&Scene<'_>) -> Map<String, Json>;
 
 /// What a message on a `set` topic means.
 pub type Control = fn(&str, &Scene<'_>) -> Result<Wish, Rejection>;

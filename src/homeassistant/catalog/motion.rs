@@ -103,7 +103,7 @@ pub const ROWS: &[Entity] = &[
         })
         .note("Unknown while the car counts in another unit than km/h."),
     entity(Platform::DeviceTracker, "location", "Location")
-        .details(|_, _| Map::from_iter([("src_type".to_owned(), json!("gps"))]))
+        .details(|_| Map::from_iter([("src_type".to_owned(), json!("gps"))]))
         .object(&[], location)
         .note("The accuracy is not known, so none is given. When the car said so is in `last_vehicle_update`."),
 ];

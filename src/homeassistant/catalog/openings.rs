@@ -3,7 +3,6 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::entity::{Entity, Fits, Part, Platform, Wish, binary, entity, sensor};
-use crate::homeassistant::Options;
 use crate::homeassistant::commands::{self, Rejection};
 use crate::homeassistant::scene::{Scene, flag, number, word};
 use crate::vehicle::command::EffectGroup;
@@ -140,7 +139,7 @@ pub const ROWS: &[Entity] = &[
             exists: |car| car.view.car.model.reports_window_positions(),
         }])
         .sends(&["windows", "windows-open", "windows-close"], move_windows)
-        .details(|_, _| Map::from_iter([("pl_stop".to_owned(), Json::Null)]))
+        .details(|_| Map::from_iter([("pl_stop".to_owned(), Json::Null)]))
         .note("Moves all four windows. Where a car reports positions, the widest open window counts."),
     binary("roof_open", "Panoramic roof")
         .class("opening")
@@ -218,19 +217,18 @@ fn windows(car: &Scene<'_>) -> Option<Value> {
 
 /// The state of a cover: where it goes while a command is on its way, else where it stands.
 fn cover(open: Option<bool>, pending: Option<&Command>) -> Option<Value> {
-    let open = open?;
     word(match pending {
         Some(Command::TrunkClose | Command::Windows { percent: 0 }) => "closing",
         Some(Command::TrunkOpen | Command::Windows { .. }) => "opening",
-        _ if open => "open",
+        _ if open? => "open",
         _ => "closed",
     })
 }
 
-fn trunk_details(car: &Scene<'_>, options: &Options) -> Map<String, Json> {
+fn trunk_details(car: &Scene<'_>) -> Map<String, Json> {
     let mut keys = Map::from_iter([("pl_stop".to_owned(), Json::Null)]);
     // The T03's tailgate has no motor, whatever the account may do.
-    if car.view.car.model == Model::T03 || !commands::offered("trunk-close", &car.view.car, &options.policy) {
+    if car.view.car.model == Model::T03 || !commands::offered("trunk-close", &car.view.car, &car.options.policy) {
         keys.insert("pl_cls".to_owned(), Json::Null);
     }
     keys

@@ -11,11 +11,11 @@ use crate::vehicle::{Command, Reading as R};
 pub const ROWS: &[Entity] = &[
     entity(Platform::Lock, "door_lock", "Doors")
         .from(&[R::Locked], |car| {
-            word(match (car.pending(EffectGroup::Lock), car.state.security.locked?) {
-                (Some(Command::Lock), _) => "LOCKING",
-                (Some(Command::Unlock), _) => "UNLOCKING",
-                (_, true) => "LOCKED",
-                (_, false) => "UNLOCKED",
+            word(match car.pending(EffectGroup::Lock) {
+                Some(Command::Lock) => "LOCKING",
+                Some(Command::Unlock) => "UNLOCKING",
+                _ if car.state.security.locked? => "LOCKED",
+                _ => "UNLOCKED",
             })
         })
         .sends(&["lock", "unlock"], turn_lock)

@@ -6,9 +6,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::homeassistant::Options;
 use crate::homeassistant::catalog::entity::{Part, Wish};
-use crate::homeassistant::commands::{Rejection, whole};
+use crate::homeassistant::commands::{self, Rejection, whole};
 use crate::homeassistant::scene::{ClimateMemory, Scene, word};
 use crate::vehicle::command::{AirMode, ClimateSettings, EffectGroup, Operate};
 use crate::vehicle::facts::Value;
@@ -21,8 +20,14 @@ const MAX_TEMPERATURE: u8 = 32;
 const MIN_FAN: u8 = 1;
 const MAX_FAN: u8 = 7;
 const FAN_MODES: [&str; 7] = ["1", "2", "3", "4", "5", "6", "7"];
-/// Home Assistant adds `none` by itself and refuses a list that names it.
-const PRESETS: [&str; 4] = ["quick_cool", "quick_heat", "defrost", "ventilate"];
+/// Presets, each with its command.
+const PRESETS: [(&str, &str); 4] = [
+    ("quick_cool", "quick-cool"),
+    ("quick_heat", "quick-heat"),
+    ("defrost", "windshield-defrost"),
+    ("ventilate", "quick-ventilation"),
+];
+/// Home Assistant adds it to the list by itself, and refuses a list that names it.
 const NO_PRESET: &str = "none";
 
 pub const PARTS: &[Part] = &[
@@ -64,7 +69,7 @@ pub const PARTS: &[Part] = &[
         source: preset,
         unknown: "None",
         control: Some(("pr_mode_cmd_t", set_preset)),
-        exists: |_| true,
+        exists: |car| !presets(car).is_empty(),
     },
     Part {
         name: "action",
@@ -76,21 +81,32 @@ pub const PARTS: &[Part] = &[
     },
 ];
 
-pub fn details(car: &Scene<'_>, _options: &Options) -> Map<String, Json> {
+pub fn details(car: &Scene<'_>) -> Map<String, Json> {
     let mut modes = vec!["off", "heat", "cool", "fan_only"];
     if knows_auto(car) {
         modes.push("auto");
     }
-    Map::from_iter([
+    let mut keys = Map::from_iter([
         ("modes".to_owned(), json!(modes)),
         ("fan_modes".to_owned(), json!(FAN_MODES)),
-        ("pr_modes".to_owned(), json!(PRESETS)),
         ("temp_unit".to_owned(), json!("C")),
         ("min_temp".to_owned(), json!(MIN_TEMPERATURE)),
         ("max_temp".to_owned(), json!(MAX_TEMPERATURE)),
         ("temp_step".to_owned(), json!(1)),
         ("precision".to_owned(), json!(0.5)),
-    ])
+    ]);
+    let presets = presets(car);
+    if !presets.is_empty() {
+        keys.insert("pr_modes".to_owned(), json!(presets));
+    }
+    keys
+}
+
+/// The presets whose commands may be sent to the car.
+fn presets(car: &Scene<'_>) -> Vec<&'static str> {
+    let offered = |command| commands::offered(command, &car.view.car, &car.options.policy);
+    let presets = PRESETS.iter().filter(|(_, command)| offered(command));
+    presets.map(|(name, _)| *name).collect()
 }
 
 /// The T03 ignores a request for automatic operation.
