@@ -47,7 +47,7 @@ pub fn car_discovery(view: &CarView, facts: &Facts, options: &Options) -> Vec<Di
     device.insert("via_device".into(), json!(format!("{PRODUCT}_bridge")));
     let rows = offer::car_rows(&scene, facts, options)
         .map(|row| (row, component(row, &identity, Some(&scene), facts, options)));
-    vec![message(&identity, device, rows, options)]
+    vec![message(&identity, &device, rows, options)]
 }
 
 /// The discovery message of the bridge.
@@ -68,7 +68,7 @@ pub fn bridge_discovery(_fleet: &Fleet, facts: &Facts, options: &Options) -> Vec
         device.insert("cu".into(), json!(url));
     }
     let rows = offer::bridge_rows(facts, options).map(|row| (row, component(row, &identity, None, facts, options)));
-    vec![message(&identity, device, rows, options)]
+    vec![message(&identity, &device, rows, options)]
 }
 
 /// A first message that takes away what is no longer announced; `None` if nothing is.
@@ -119,7 +119,7 @@ impl Identity {
 
 fn message(
     identity: &Identity,
-    device: Map<String, Json>,
+    device: &Map<String, Json>,
     rows: impl Iterator<Item = (&'static Entity, Json)>,
     options: &Options,
 ) -> Discovery {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use crate::homeassistant::catalog::entity::{Device, Entity, Fits, Source};
+use crate::homeassistant::catalog::former::former_keys;
 use crate::homeassistant::{Options, Scene, catalog, commands, format, offer};
 use crate::vehicle::{CarView, Model, Powertrain};
 
@@ -120,6 +121,8 @@ fn models(row: &Entity) -> Vec<&'static str> {
 fn columns(row: &Entity) -> Json {
     let rights: BTreeSet<_> = row.commands.iter().flat_map(|name| commands::rights(name)).collect();
     let rights: Vec<_> = rights.iter().map(ToString::to_string).collect();
+    let (leapconnect, kerniger) = former_keys(row.key);
+    let known = |key: &str| if key.is_empty() { "n" } else { "y" };
     json!({
         "key": row.key,
         "platform": row.platform.name(),
@@ -132,7 +135,14 @@ fn columns(row: &Entity) -> Json {
         "entity_category": row.category.map_or("", |category| category.name()),
         "enabled_by_default": if row.enabled { "y" } else { "n" },
         "source": source(row),
+        "value_rule": row.range.map_or_else(String::new, |range| {
+            format!("{} to {}, step {}", range.min, range.max, range.step)
+        }),
         "options": row.options.join("|"),
+        "in_leapconnect": known(leapconnect),
+        "in_kerniger": known(kerniger),
+        "leapconnect_id": leapconnect,
+        "kerniger_id": kerniger,
         "right_gate": rights.join("/"),
         "notes": row.note,
         "models": models(row),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::catalog::entity::{Category, Device, Source, StateClass};
+use super::catalog::former::former_keys;
 use super::fixture::{self, b10, c10_reev, fleet, no_facts, now, options, records, t03};
 use super::*;
 use crate::vehicle::command::EffectGroup;
@@ -162,6 +163,8 @@ fn every_row_is_as_the_entity_table_has_it() {
             ("entity_category", row.category.map_or("", Category::name)),
             ("enabled_by_default", if row.enabled { "y" } else { "n" }),
             ("options", &row.options.join("|")),
+            ("leapconnect_id", former_keys(row.key).0),
+            ("kerniger_id", former_keys(row.key).1),
         ];
         for (column, ours) in columns {
             if record[column] != ours
@@ -441,6 +444,9 @@ fn the_table_lists_what_a_model_can_have() {
     assert!(t03.contains("door_lock") && !t03.contains("fuel_level"));
     let lock = all.iter().find(|row| row["key"] == "door_lock").unwrap();
     assert_eq!(lock["models"], serde_json::json!(["T03", "B10", "C10"]));
+    let columns: Vec<_> = lock.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = ENTITY_TABLE.lines().next().unwrap().split(',').chain(["models"]);
+    assert_eq!(columns, expected.collect::<Vec<_>>());
     assert!(table(Format::Markdown, None).contains("| `door_lock` | lock |"));
 }
 

@@ -10,6 +10,7 @@ mod climate;
 mod comfort;
 mod connection;
 pub mod entity;
+pub mod former;
 mod motion;
 mod openings;
 mod range;
