@@ -247,7 +247,7 @@ mod tests {
         ] {
             let redactor = Redactor::default();
             for secret in secrets {
-                redactor.add(Secret::AccessToken, &SecretString::from(secret));
+                redactor.add(Secret::Session, &SecretString::from(secret));
             }
             let text = logged(format, colours, &redactor, || {
                 for secret in secrets {
@@ -289,7 +289,7 @@ mod tests {
     fn the_oldest_values_give_way() {
         let redactor = Redactor::default();
         for number in 0..=MAX_VALUES {
-            redactor.add(Secret::AccessToken, &format!("token{number:05}").into());
+            redactor.add(Secret::Session, &format!("token{number:05}").into());
         }
         assert_eq!(redactor.redact("token00000"), "token00000");
         assert_eq!(redactor.redact("token00256"), "[access token]");

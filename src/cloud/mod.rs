@@ -47,7 +47,7 @@ pub use picture::PictureKey;
 pub use remote::{OperatePassword, Payload, Written};
 pub use schedules::{ScheduleEntry, ScheduleKind};
 pub use session::{SavedSession, Session};
-pub use settings::{CloudSettings, Credentials, Fingerprint, InvalidFingerprint, ServerIdentity};
+pub use settings::{CloudSettings, Credentials, Fingerprint, InvalidFingerprint, ServerIdentity, is_on_this_machine};
 pub use shares::ShareInvitation;
 pub use software::{ReleaseNotes, SoftwareInfo, SoftwareUpdate};
 pub use statistics::{Day, EnergyBreakdown, MileageEnergy, PlugInWeekly, Week, WeeklyRank, Window};

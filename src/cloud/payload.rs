@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::{Map, Value, json};
 
-pub use self::plan::read_charge_plan;
+use super::Payload;
 use crate::vehicle::Model;
 use crate::vehicle::command::{
     AirMode, ChargeScheduleChange, ClimateSettings, Command, MediaOperation, Operate, Preparation, Seat, SeatComfort,
@@ -19,15 +19,6 @@ use crate::vehicle::command::{
 use crate::vehicle::intent::Reason;
 use crate::vehicle::profile::WindowScale;
 use crate::vehicle::state::ChargePlan;
-
-/// One command as the cloud wants it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// `cmdId`.
-    pub cmd_id: u16,
-    /// `cmdContent`. The signature covers exactly these characters.
-    pub content: String,
-}
 
 /// What some payloads need to know apart from the command.
 #[derive(Debug, Clone)]

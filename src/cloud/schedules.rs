@@ -80,14 +80,22 @@ fn object(data: Value) -> Option<Value> {
         .then_some(schedule)
 }
 
+/// The charging plan in `data` of the schedule call.
+#[cfg(test)]
+pub(super) fn read_charge_plan(data: Value) -> Option<ChargePlan> {
+    object(data).as_ref().map(charge_plan)
+}
+
 fn charge_plan(schedule: &Value) -> ChargePlan {
+    let text = |name| lenient::text(schedule, name).filter(|text| !text.is_empty());
     ChargePlan {
         limit: lenient::integer(schedule, "chargesoc"),
         enabled: lenient::integer(schedule, "chargeEnable").map(|enabled| enabled != 0),
-        start: lenient::text(schedule, "starttime"),
-        end: lenient::text(schedule, "endtime"),
-        cycles: lenient::text(schedule, "cycles"),
+        start: text("starttime"),
+        end: text("endtime"),
+        cycles: text("cycles"),
         circulation: lenient::integer(schedule, "circulation"),
         recharge: lenient::integer(schedule, "recharge"),
+        updated: None,
     }
 }

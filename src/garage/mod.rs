@@ -1,1 +1,333 @@
-//! placeholder
+//! Keeps cars current and carries out what is asked of them, through the maker's cloud.
+//!
+//! Per account one [`session`] task owns the sign-in and one [`poller`] keeps the cars current; per car one [`commander`]
+//! carries out commands. This module starts them and routes requests to the right car. Nothing here knows how anything
+//! is shown.
+
+pub mod commander;
+pub mod confirmation;
+pub mod health;
+pub mod keepsake;
+pub mod memory;
+pub mod plan;
+pub mod poller;
+pub mod session;
+pub mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::clock::Clock;
+use crate::cloud::{Credentials, Gateway};
+use crate::store::{Store, Vault};
+use crate::vehicle::command::gate;
+use crate::vehicle::facts::{FactKey, FactUpdate};
+use crate::vehicle::intent::{BridgeAction, CommandReport, CommandRequest, CommandState, Reason, Request};
+use crate::vehicle::{Fleet, Vin};
+
+use commander::Commander;
+use keepsake::{Keepsake, ServerPin};
+use poller::{Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
+use session::SessionTask;
+
+/// Cars that may appear before the router has taken note of them.
+const ENROLMENTS: usize = 64;
+
+/// The facts the garage produces.
+pub const FACTS: [FactKey; 8] = {
+    let [cloud, error, sign_in, problem, problem_attributes, cloud_attributes] = health::FACTS;
+    let [command, command_attributes] = commander::FACTS;
+    [
+        cloud,
+        error,
+        sign_in,
+        problem,
+        problem_attributes,
+        cloud_attributes,
+        command,
+        command_attributes,
+    ]
+};
+
+/// An account and its cars as the owner configured them.
+pub struct Account {
+    /// How to sign in.
+    pub credentials: Credentials,
+    /// The cloud as this account uses it.
+    pub gateway: Gateway,
+    /// Where the cloud's certificate is remembered, when it is pinned on first use.
+    pub server_pin: Option<ServerPin>,
+    /// What the owner said about single cars.
+    pub cars: BTreeMap<Vin, CarConfiguration>,
+}
+
+/// What the owner said about a car.
+#[derive(Clone, Default)]
+pub struct CarConfiguration {
+    /// What to call it.
+    pub name: Option<String>,
+    /// Its PIN.
+    pub pin: Option<SecretString>,
+}
+
+/// How the garage works.
+pub struct Rules {
+    /// When to read a status.
+    pub polling: plan::Policy,
+    /// What may be commanded.
+    pub commands: gate::Policy,
+    /// Least time between two writes to one car.
+    pub spacing: Duration,
+    /// The owner's time zone.
+    pub time_zone: TimeZone,
+}
+
+/// The ends of the channels the garage speaks to and listens on.
+pub struct Channels {
+    /// What is asked for.
+    pub requests: mpsc::Receiver<Request>,
+    /// What became of commands.
+    pub reports: mpsc::Sender<CommandReport>,
+    /// Facts about accounts and cars.
+    pub facts: mpsc::Sender<FactUpdate>,
+    /// The picture of all cars.
+    pub fleet: watch::Sender<Fleet>,
+    /// Whether every account has told its cars, so that a car that is not in the fleet is gone.
+    pub fleet_is_complete: watch::Sender<bool>,
+}
+
+/// All accounts with their tasks.
+pub struct Garage {
+    accounts: Vec<Account>,
+    rules: Rules,
+    channels: Channels,
+    clock: Clock,
+    store: Store,
+    vault: Vault,
+}
+
+/// One account at work.
+struct Running {
+    poller: PollerHandle,
+    tools: commander::Tools,
+    cars: BTreeMap<Vin, CarConfiguration>,
+}
+
+impl Garage {
+    /// A garage; nothing happens before [`Garage::run`].
+    pub fn new(
+        accounts: Vec<Account>,
+        rules: Rules,
+        channels: Channels,
+        clock: Clock,
+        store: Store,
+        vault: Vault,
+    ) -> Self {
+        Self {
+            accounts,
+            rules,
+            channels,
+            clock,
+            store,
+            vault,
+        }
+    }
+
+    /// Works until cancelled.
+    pub async fn run(self, cancel: CancellationToken) {
+        let Self {
+            accounts,
+            rules,
+            channels,
+            clock,
+            store,
+            vault,
+        } = self;
+        let Channels {
+            mut requests,
+            reports,
+            facts,
+            fleet,
+            fleet_is_complete,
+        } = channels;
+        let fleet = Arc::new(fleet);
+        let policy = Arc::new(rules.commands);
+        let (roll, mut roll_call) = mpsc::channel(ENROLMENTS);
+        let mut tasks = JoinSet::new();
+        let mut running: Vec<Running> = Vec::new();
+        let (watcher, statuses) = mpsc::channel(ENROLMENTS);
+        let mut names = Vec::new();
+
+        for (index, account) in accounts.into_iter().enumerate() {
+            let keepsake = Keepsake::new(vault.clone(), account.credentials.username.clone());
+            names.push(keepsake.account());
+            let (session_task, session) = SessionTask::new(
+                index,
+                account.gateway,
+                account.server_pin,
+                account.credentials,
+                keepsake.clone(),
+                clock,
+                watcher.clone(),
+            );
+            tasks.spawn(session_task.run(cancel.child_token()));
+
+            let words = account
+                .cars
+                .iter()
+                .map(|(vin, car)| {
+                    let pin = keepsake.pin_status(vin, car.pin.as_ref());
+                    (
+                        vin.clone(),
+                        OwnersWord {
+                            name: car.name.clone(),
+                            pin: Some(pin),
+                        },
+                    )
+                })
+                .collect();
+            let outlets = Outlets {
+                account: index,
+                fleet: fleet.clone(),
+                roll: roll.clone(),
+            };
+            let (poller_task, poller) =
+                Poller::new(session.clone(), rules.polling, words, clock, store.clone(), outlets);
+            tasks.spawn(poller_task.run(cancel.child_token()));
+
+            let tools = commander::Tools {
+                write: write::Tools {
+                    session,
+                    poller: poller.clone(),
+                    fleet: fleet.subscribe(),
+                    clock,
+                    time_zone: rules.time_zone.clone(),
+                },
+                reports: reports.clone(),
+                facts: facts.clone(),
+                policy: policy.clone(),
+                spacing: rules.spacing,
+                keepsake,
+            };
+            running.push(Running {
+                poller,
+                tools,
+                cars: account.cars,
+            });
+        }
+        tasks.spawn(health::report(names, statuses, facts.clone(), cancel.child_token()));
+
+        let mut unlisted: BTreeSet<usize> = (0..running.len()).collect();
+        let mut router = Router {
+            running,
+            commanders: BTreeMap::new(),
+            reports,
+            clock,
+        };
+        loop {
+            tokio::select! {
+                // Cars are taken note of first, so that a request never overtakes its car.
+                biased;
+                () = cancel.cancelled() => break,
+                Some(entry) = roll_call.recv() => match entry {
+                    RollCall::Appeared(account, vin) => router.enrol(account, vin, &mut tasks, &cancel),
+                    RollCall::Complete(account) => {
+                        unlisted.remove(&account);
+                        fleet_is_complete.send_if_modified(|complete| {
+                            let changed = *complete != unlisted.is_empty();
+                            *complete = unlisted.is_empty();
+                            changed
+                        });
+                    }
+                },
+                Some(request) = requests.recv() => router.route(request).await,
+                Some(ended) = tasks.join_next() => {
+                    if let Err(failure) = ended {
+                        // A task that died takes the garage with it; whoever runs the garage decides about a restart.
+                        error!(%failure, "a task of the garage died");
+                        break;
+                    }
+                }
+            }
+        }
+        cancel.cancel();
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Knows which commander serves which car.
+struct Router {
+    running: Vec<Running>,
+    commanders: BTreeMap<Vin, (usize, mpsc::Sender<CommandRequest>)>,
+    reports: mpsc::Sender<CommandReport>,
+    clock: Clock,
+}
+
+impl Router {
+    fn enrol(&mut self, account: usize, vin: Vin, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
+        let running = &self.running[account];
+        if self.commanders.contains_key(&vin) {
+            return;
+        }
+        let pin = running.cars.get(&vin).and_then(|car| car.pin.clone());
+        let (commander, requests) = Commander::new(vin.clone(), pin, running.tools.clone());
+        tasks.spawn(commander.run(cancel.child_token()));
+        self.commanders.insert(vin, (account, requests));
+    }
+
+    async fn route(&self, request: Request) {
+        match request {
+            Request::Action(BridgeAction::Refresh(vin)) => {
+                if let Some((account, _)) = self.commanders.get(&vin) {
+                    self.running[*account].poller.tell(Notice::Boost(vin)).await;
+                }
+            }
+            Request::Command(request) => {
+                let refused = match self.commanders.get(&request.vin) {
+                    None => Some((Reason::UnknownVehicle, request)),
+                    Some((_, commander)) => match commander.try_send(request) {
+                        Ok(()) => None,
+                        Err(mpsc::error::TrySendError::Full(request)) => Some((Reason::QueueFull, request)),
+                        Err(mpsc::error::TrySendError::Closed(request)) => Some((Reason::Stopping, request)),
+                    },
+                };
+                if let Some((reason, request)) = refused {
+                    self.refuse(&request, reason).await;
+                }
+            }
+        }
+    }
+
+    async fn refuse(&self, request: &CommandRequest, reason: Reason) {
+        let report = CommandReport {
+            ticket: request.ticket,
+            vin: request.vin.clone(),
+            command: request.command.name(),
+            id: request.id.clone(),
+            origin: request.origin,
+            state: CommandState::Refused,
+            reason: Some(reason),
+            received: request.received,
+            finished: Some(self.clock.now()),
+        };
+        // Whoever reads reports is gone only when the bridge stops.
+        let _ = self.reports.send(report).await;
+    }
+}
+
+/// `pause` after `now`; the end of time where that does not fit.
+fn later(now: Timestamp, pause: Duration) -> Timestamp {
+    SignedDuration::try_from(pause)
+        .ok()
+        .and_then(|pause| now.checked_add(pause).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -10,3 +10,5 @@ pub mod vault;
 
 pub use data_dir::{DataDir, DataDirError};
 pub use documents::{Store, StoreError, Writer};
+pub use secret::Secret;
+pub use vault::{Vault, VaultError};

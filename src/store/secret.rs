@@ -8,20 +8,16 @@ pub enum Secret {
     CloudPassword,
     /// Password of the account certificate, when the user gave one.
     P12Password,
-    /// Token of a signed-in session.
-    AccessToken,
-    /// Token that renews a session.
-    RefreshToken,
-    /// Key that requests are signed with.
-    SignKey,
-    /// Certificate of an account, PEM.
-    AccountCertificate,
-    /// Private key of that certificate, PEM.
-    AccountKey,
+    /// A signed-in session: tokens, sign key, account certificate and its key.
+    Session,
+    /// The password that the cloud refused.
+    RefusedPassword,
     /// Device id that the session is bound to.
     DeviceId,
     /// PIN of a car.
     Pin,
+    /// The PIN of a car that the cloud refused.
+    RefusedPin,
     /// Password at the broker.
     MqttPassword,
     /// Token of the Telegram bot.
@@ -50,13 +46,11 @@ pub struct SecretKind {
 pub const SECRETS: &[SecretKind] = &[
     kind(Secret::CloudPassword, "cloud_password", "[cloud password]", Some("accounts[].password")),
     kind(Secret::P12Password, "p12_password", "[certificate password]", Some("accounts[].p12_password")),
-    kind(Secret::AccessToken, "access_token", "[access token]", None),
-    kind(Secret::RefreshToken, "refresh_token", "[refresh token]", None),
-    kind(Secret::SignKey, "sign_key", "[sign key]", None),
-    kind(Secret::AccountCertificate, "account_certificate", "[account certificate]", None),
-    kind(Secret::AccountKey, "account_key", "[account key]", None),
+    kind(Secret::Session, "session", "[session]", None),
+    kind(Secret::RefusedPassword, "refused_password", "[cloud password]", None),
     kind(Secret::DeviceId, "device_id", "[device id]", None),
     kind(Secret::Pin, "pin", "[PIN]", Some("accounts[].cars[].pin")),
+    kind(Secret::RefusedPin, "refused_pin", "[PIN]", None),
     kind(Secret::MqttPassword, "mqtt_password", "[MQTT password]", Some("mqtt.password")),
     kind(Secret::TelegramToken, "telegram_token", "[Telegram token]", Some("telegram.token")),
     kind(Secret::AbrpToken, "abrp_token", "[ABRP token]", None),

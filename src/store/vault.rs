@@ -336,10 +336,7 @@ mod tests {
         let vault = bench.open();
         let (password, token) = (secret("hunter2-hunter2"), secret("token-of-the-session"));
         vault
-            .put_all(
-                OWNER,
-                &[(Secret::CloudPassword, &password), (Secret::AccessToken, &token)],
-            )
+            .put_all(OWNER, &[(Secret::CloudPassword, &password), (Secret::Session, &token)])
             .unwrap();
         let done = CancellationToken::new();
         done.cancel();
@@ -500,7 +497,7 @@ mod tests {
         let bench = Bench::new();
         let redactor = Redactor::default();
         let open = || Vault::open(&bench.data, &bench.store, KeySource::DataDir, redactor.clone()).unwrap();
-        open().put(Secret::AccessToken, OWNER, &secret("token-1")).unwrap();
+        open().put(Secret::Session, OWNER, &secret("token-1")).unwrap();
         assert_eq!(redactor.redact("got token-1."), "got [access token].");
     }
 }

@@ -35,6 +35,21 @@ pub struct Car {
 }
 
 impl Car {
+    /// A car of which only number and model are known.
+    pub fn unlisted(vin: Vin, model: Model) -> Self {
+        Self {
+            vin,
+            model,
+            name: None,
+            year: None,
+            car_id: None,
+            shared: false,
+            share_expires: None,
+            rights: BTreeSet::new(),
+            abilities: BTreeSet::new(),
+        }
+    }
+
     /// What to call the car where there is room for one word or two: its name, else model and end of the VIN.
     pub fn display_name(&self) -> String {
         match self.name.as_deref().map(str::trim) {

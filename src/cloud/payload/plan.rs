@@ -1,4 +1,4 @@
-//! The charging plan (190): read, changed in one part, written as a whole.
+//! The charging plan (190): changed in one part, written as a whole.
 
 use serde_json::{Value, json};
 
@@ -45,25 +45,4 @@ pub fn write(change: &ChargeScheduleChange, context: &Context<'_>) -> Result<Val
         "recharge": change.recharge.map(i64::from).or(plan.recharge).unwrap_or(0),
         "starttime": start.unwrap_or(unset::START),
     }))
-}
-
-/// Reads the charging plan from `data` of the schedule call: a text that contains JSON, or the object itself. Null, an
-/// empty text or one that is not JSON says that the car holds no plan.
-pub fn read_charge_plan(data: &Value) -> ChargePlan {
-    let parsed = data.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let fields = parsed.as_ref().unwrap_or(data);
-    let number = |name: &str| match &fields[name] {
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_i64(),
-    };
-    let text = |name: &str| fields[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    ChargePlan {
-        limit: number("chargesoc"),
-        enabled: number("chargeEnable").map(|flag| flag != 0),
-        start: text("starttime"),
-        end: text("endtime"),
-        cycles: text("cycles"),
-        circulation: number("circulation"),
-        recharge: number("recharge"),
-    }
 }

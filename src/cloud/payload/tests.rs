@@ -6,6 +6,7 @@ use serde_json::Map;
 use super::place::degrees;
 use super::schedule::next_start;
 use super::*;
+use crate::cloud::schedules::read_charge_plan;
 use crate::vehicle::command::registry::{self, COMMANDS, find, parse};
 
 const VECTORS: &str = include_str!("../../../tests/data/protocol/vectors.json");
@@ -180,7 +181,7 @@ fn check(section: &str, name: &str, params: &Map<String, Value>, model: &str, ve
     // The recorded answer of the schedule call is not a parameter; without one the client had not asked.
     let plan = params
         .remove("schedule_response")
-        .map_or_else(ChargePlan::default, |data| read_charge_plan(&data));
+        .map_or_else(ChargePlan::default, |data| read_charge_plan(data).unwrap_or_default());
     let command = parse(name, &params).unwrap_or_else(|error| panic!("{section} {name} {params:?}: {error}"));
     let written = payload(&command, &Model::parse(model), &context(Some(&plan))).unwrap();
     assert_eq!(
@@ -399,11 +400,11 @@ fn a_plan_that_could_not_be_read_is_not_overwritten() {
 #[test]
 fn the_plan_is_read_from_text_and_object_and_absent_otherwise() {
     let object = json!({"chargeEnable": "1", "chargesoc": 90, "starttime": "20:16", "endtime": ""});
-    let plan = read_charge_plan(&object);
-    assert_eq!(read_charge_plan(&json!(object.to_string())), plan);
+    let plan = read_charge_plan(object.clone()).unwrap();
+    assert_eq!(read_charge_plan(json!(object.to_string())), Some(plan.clone()));
     assert_eq!((plan.enabled, plan.limit, plan.end), (Some(true), Some(90), None));
     for nothing in [json!(null), json!(""), json!("no permission"), json!([]), json!("[1]")] {
-        assert_eq!(read_charge_plan(&nothing), ChargePlan::default());
+        assert_eq!(read_charge_plan(nothing), None);
     }
 }
 

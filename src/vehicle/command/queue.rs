@@ -89,6 +89,11 @@ impl Queue {
         std::mem::take(&mut self.waiting).into()
     }
 
+    /// The requests that wait, oldest first.
+    pub fn requests(&self) -> impl Iterator<Item = &CommandRequest> {
+        self.waiting.iter().map(|waiting| &waiting.request)
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()

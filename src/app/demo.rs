@@ -1,0 +1,152 @@
+//! `demo`: the whole product on one machine, with simulated cars, no account and no network.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{self, Sources};
+use crate::simulator::{self, CarKind, Simulator};
+
+/// How the demo is run.
+pub struct DemoOptions {
+    /// Let the cars live a day.
+    pub live: bool,
+    /// An existing broker instead of an own one, `host:port`.
+    pub broker: Option<String>,
+    /// Address of the admin page.
+    pub listen: Option<String>,
+}
+
+/// What the demo tells once everything is started.
+#[derive(Debug, Serialize)]
+pub struct Description {
+    /// Broker for MQTT 5.
+    mqtt: String,
+    /// Broker for MQTT 3.1.1.
+    mqtt311: String,
+    /// The admin page; `None` while there is none.
+    admin_url: Option<String>,
+    /// Control interface of the simulated cloud.
+    control_url: String,
+    /// The cars.
+    cars: Vec<simulator::CarDescription>,
+}
+
+impl Description {
+    /// One line of JSON.
+    pub fn json_line(&self) -> String {
+        json!(self).to_string()
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = String::from("Simulated cars are on the broker:\n");
+        for car in &self.cars {
+            text += &format!("  {:<4} {:<4}  VIN {}  PIN {}\n", car.model, car.powertrain, car.vin, car.pin);
+        }
+        text += &format!(
+            "\nBroker       {} (MQTT 5), {} (MQTT 3.1.1), no user name\nControl      {}\n\n\
+             See everything:   mosquitto_sub -V mqttv5 -h 127.0.0.1 -p {} -t '#' -v\n\
+             In Home Assistant: add the MQTT integration with the broker above.\n\
+             Ctrl-C ends the demo and removes its data.",
+            self.mqtt,
+            self.mqtt311,
+            self.control_url,
+            self.mqtt.rsplit(':').next().unwrap_or_default(),
+        );
+        text
+    }
+}
+
+/// Runs the demo until interrupted; `announce` is called once everything is started.
+pub async fn run(
+    options: DemoOptions,
+    announce: impl FnOnce(&Description) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let cancel = super::until_interrupted()?;
+    let directory = tempfile::Builder::new()
+        .prefix("leapmotor2mqtt-demo-")
+        .tempdir()
+        .context("no temporary directory can be made for the demo")?;
+    let redactor = super::log_for_people()?;
+
+    let (mqtt, mqtt311) = broker(options.broker.as_deref())?;
+    let simulator = Simulator::start(simulator::Options {
+        cars: vec![CarKind::T03, CarKind::B10, CarKind::C10Reev],
+        live: options.live,
+        ..simulator::Options::in_directory(directory.path().join("cloud"))
+    })
+    .await?;
+    let cloud = simulator.description();
+    let settings = config::load(Sources { overrides: overrides(&cloud, &mqtt, directory.path()), ..Sources::default() })
+        .map_err(super::WrongConfiguration)?
+        .settings;
+    let description = Description {
+        mqtt,
+        mqtt311,
+        admin_url: None,
+        control_url: cloud.control_url.clone(),
+        cars: cloud.accounts.iter().flat_map(|account| account.cars.clone()).collect(),
+    };
+    announce(&description)?;
+
+    let serving = tokio::spawn(simulator.run(cancel.child_token()));
+    let code = super::bridge(settings, Clock::real(), redactor, cancel.clone()).await;
+    cancel.cancel();
+    serving.await.context("the simulated cloud died")?;
+    code
+}
+
+/// The addresses of the broker for MQTT 5 and 3.1.1: the one given, or an own one.
+fn broker(given: Option<&str>) -> anyhow::Result<(String, String)> {
+    if let Some(address) = given {
+        let complete = if address.contains(':') { address.to_owned() } else { format!("{address}:1883") };
+        return Ok((complete.clone(), complete));
+    }
+    #[cfg(feature = "embedded-broker")]
+    {
+        let broker = crate::mqtt::embedded::start().context("the demo's own broker cannot be started")?;
+        Ok((broker.v5.to_string(), broker.v311.to_string()))
+    }
+    #[cfg(not(feature = "embedded-broker"))]
+    anyhow::bail!("this build has no broker of its own: name one with --mqtt HOST:PORT")
+}
+
+/// The settings of the demo, as if they had been given on the command line.
+fn overrides(cloud: &simulator::Description, mqtt: &str, directory: &Path) -> Vec<(String, String)> {
+    let accounts: Vec<_> = cloud
+        .accounts
+        .iter()
+        .map(|account| {
+            let cars: Vec<_> = account
+                .cars
+                .iter()
+                .map(|car| json!({ "vin": car.vin, "pin": car.pin, "name": format!("Demo {}", car.model) }))
+                .collect();
+            json!({ "username": account.username, "password": account.password, "cars": cars })
+        })
+        .collect();
+    let (host, port) = mqtt.rsplit_once(':').unwrap_or((mqtt, "1883"));
+    let path = |path: &Path| path.display().to_string();
+    [
+        ("accounts", json!(accounts).to_string()),
+        ("certificates.app_cert", path(&cloud.app_cert)),
+        ("certificates.app_key", path(&cloud.app_key)),
+        ("cloud.base_url", cloud.base_url.clone()),
+        ("cloud.server_ca", path(&cloud.server_ca)),
+        ("cloud.loopback_only", "true".to_owned()),
+        ("mqtt.host", host.to_owned()),
+        ("mqtt.port", port.to_owned()),
+        ("polling.parked_seconds", "5".to_owned()),
+        ("polling.driving_seconds", "5".to_owned()),
+        ("polling.charging_seconds", "5".to_owned()),
+        ("data_dir", path(&directory.join("data"))),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .to_vec()
+}

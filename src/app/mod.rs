@@ -1,0 +1,414 @@
+//! Wires the rooms together: channels, tasks, start and stop.
+
+pub mod check;
+pub mod demo;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock::{Clock, SimulatedClock};
+use crate::cloud::{self, AppCertificate, CloudSettings, Gateway, ServerIdentity, signals};
+use crate::config::{self, ConfigError, Settings, Sources};
+use crate::garage::keepsake::{Keepsake, ServerPin};
+use crate::garage::{self, Garage};
+use crate::logging::Redactor;
+use crate::mqtt::TlsFiles;
+use crate::store::{DataDir, Secret, Store, Vault};
+use crate::vehicle::command::{gate, registry};
+use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
+use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Vin, derive};
+use crate::{homeassistant, logging, mqtt, simulator};
+
+/// Requests that may wait for the garage.
+const REQUESTS: usize = 64;
+/// Reports and facts that may wait for the broker's side.
+const REPORTS: usize = 256;
+/// How often missing or unusable certificate files are looked at again.
+const CERTIFICATE_RETRY: Duration = Duration::from_secs(60);
+/// The document that remembers what was announced.
+const MANIFEST: &str = "manifest";
+/// The fact that says since when the bridge runs.
+const STARTED: FactKey = "bridge_uptime";
+/// How long the tasks may take to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A configuration that cannot be used; its text is one line that names the key and where it came from.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongConfiguration(pub ConfigError);
+
+/// How a command was started.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// The configuration file, if one was named.
+    pub config: Option<PathBuf>,
+    /// A file with a simulated clock to follow.
+    pub simulated_clock: Option<PathBuf>,
+}
+
+/// `run`: the bridge, until it is interrupted.
+pub async fn run(start: &Start) -> anyhow::Result<ExitCode> {
+    let (settings, redactor) = prepare(start)?;
+    let clock = clock(start, &settings)?;
+    bridge(settings, clock, redactor, until_interrupted()?).await
+}
+
+/// `simulate`: only the simulated cloud, until it is interrupted.
+pub async fn simulate(
+    options: simulator::Options,
+    announce: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let cancel = until_interrupted()?;
+    log_for_people()?;
+    let simulator = simulator::Simulator::start(options).await?;
+    announce(&serde_json::to_string(&simulator.description())?)?;
+    simulator.run(cancel).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `purge`: takes everything of ours off the broker.
+pub async fn purge(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let (settings, _) = prepare(start)?;
+    let removed = mqtt::purge(&mqtt_settings(&settings, None)?, &mqtt_options(&settings)).await?;
+    say(&format!("{removed} retained topics removed from {}:{}", settings.mqtt.host, settings.mqtt.port))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `decode`: what the entities of a model show for one raw status object, as one JSON object. The frame's own time is
+/// taken for the present, and nothing is remembered from before.
+pub fn decode(text: &str, model: &Model) -> anyhow::Result<String> {
+    let data: serde_json::Value = serde_json::from_str(text).context("the input is not JSON")?;
+    anyhow::ensure!(data.is_object(), "the input is JSON, but not a status object");
+    let frame = signals::decode(&data);
+    let now = frame.vehicle_time.unwrap_or_else(Timestamp::now);
+    let (state, memory) = derive::derive(&frame, model, &derive::Memory::default(), now);
+    let view = CarView {
+        car: Car::unlisted(Vin::parse("DECODED").context("a fixed text is a VIN")?, model.clone()),
+        powertrain: memory.powertrain(),
+        evidence: frame.readings.keys().copied().collect(),
+        state: Some(state),
+        pending: BTreeMap::new(),
+        pin: PinStatus::Ready,
+        reachable: true,
+    };
+    let values = homeassistant::decode_values(&view, &homeassistant::Options::default(), now);
+    Ok(serde_json::to_string_pretty(&values)?)
+}
+
+/// The bridge with these settings, until cancelled. Ends with code 1 when a part of it dies, so that whoever supervises
+/// the process starts it afresh.
+pub async fn bridge(
+    settings: Settings,
+    clock: Clock,
+    redactor: Redactor,
+    cancel: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let directory = DataDir::open(&settings.data_dir)?;
+    let (store, writer) = Store::open(&directory);
+    let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor)?;
+
+    let (fleet, fleet_seen) = watch::channel(Fleet::new());
+    let (fleet_is_complete, completeness) = watch::channel(settings.accounts.is_empty());
+    let (requests, requested) = mpsc::channel(REQUESTS);
+    let (reports, reported) = mpsc::channel(REPORTS);
+    let (facts, facts_seen) = mpsc::channel(REPORTS);
+    let (manifest, manifest_changed) = watch::channel(store.read(MANIFEST)?.unwrap_or_default());
+    // Everything that was started must be able to write its last words, so the writer ends after the others.
+    let (writing, parts) = (CancellationToken::new(), cancel.child_token());
+
+    let mut tasks = JoinSet::new();
+    let wires = mqtt::Wires {
+        fleet: fleet_seen,
+        fleet_is_complete: completeness,
+        facts: facts_seen,
+        reports: reported,
+        requests,
+        manifest,
+    };
+    let broker = mqtt::Bridge::new(mqtt_settings(&settings, Some(&vault))?, mqtt_options(&settings), wires, clock);
+    tasks.spawn(named("mqtt", broker.run(parts.clone())));
+    tasks.spawn(named("manifest", keep_manifest(manifest_changed, store.clone(), parts.clone())));
+    let started = FactUpdate { subject: Subject::Bridge, key: STARTED, value: Some(Value::Time(clock.now())) };
+    // Read by the broker's task, which lives as long as this function.
+    let _ = facts.send(started).await;
+    let channels = garage::Channels { requests: requested, reports, facts, fleet, fleet_is_complete };
+    tasks.spawn(named("garage", garage(settings, channels, clock, store, vault, parts.clone())));
+    let written = tokio::spawn(writer.run(writing.clone()));
+
+    let failed = tokio::select! {
+        () = cancel.cancelled() => false,
+        Some(ended) = tasks.join_next() => {
+            match ended {
+                Ok(name) => error!(part = name, "a part of the bridge ended by itself"),
+                Err(failure) => error!(%failure, "a part of the bridge died"),
+            }
+            true
+        }
+    };
+    parts.cancel();
+    let farewell = tokio::time::timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+    if farewell.is_err() {
+        warn!("not everything ended in time; it is left behind");
+    }
+    writing.cancel();
+    written.await.context("the writer of documents died")?;
+    info!("stopped");
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
+    part.await;
+    name
+}
+
+/// Keeps what was announced across restarts.
+async fn keep_manifest(mut manifest: watch::Receiver<mqtt::Manifest>, store: Store, cancel: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            changed = manifest.changed() => if changed.is_err() { return },
+        }
+        let document = manifest.borrow_and_update().clone();
+        if let Err(error) = store.write(MANIFEST, &document) {
+            warn!(%error, "what was announced cannot be kept; entities that vanish before the next start stay behind");
+        }
+    }
+}
+
+/// The garage, as soon as there is something it can work with.
+async fn garage(
+    settings: Settings,
+    channels: garage::Channels,
+    clock: Clock,
+    store: Store,
+    vault: Vault,
+    cancel: CancellationToken,
+) {
+    if settings.accounts.is_empty() {
+        info!("no account is configured: the cloud is not called; add one under `accounts` and start again");
+        return cancel.cancelled().await;
+    }
+    let Some(accounts) = accounts_when_usable(&settings, &channels, clock, &store, &vault, &cancel).await else {
+        return;
+    };
+    let rules = garage::Rules {
+        polling: garage::plan::Policy {
+            parked: Duration::from_secs(settings.polling.parked_seconds),
+            driving: Duration::from_secs(settings.polling.driving_seconds),
+            charging: Duration::from_secs(settings.polling.charging_seconds),
+        },
+        commands: command_policy(&settings),
+        spacing: settings.commands.spacing,
+        time_zone: settings.time_zone.clone(),
+    };
+    Garage::new(accounts, rules, channels, clock, store, vault).run(cancel).await;
+}
+
+/// Waits until the accounts can be used, says once what is wrong with them, and looks again from time to time.
+async fn accounts_when_usable(
+    settings: &Settings,
+    channels: &garage::Channels,
+    clock: Clock,
+    store: &Store,
+    vault: &Vault,
+    cancel: &CancellationToken,
+) -> Option<Vec<garage::Account>> {
+    let mut said = None;
+    loop {
+        match accounts(settings, clock, store, vault) {
+            Ok(accounts) => return Some(accounts),
+            Err(problem) => {
+                let problem = format!("{problem:#}");
+                if said.as_ref() != Some(&problem) {
+                    error!("{problem}. The cloud is not called; this is looked at again every minute");
+                    for fact in garage::health::cannot_start("certificate", &problem) {
+                        // Read by the broker's task, which lives longer than this one.
+                        let _ = channels.facts.send(fact).await;
+                    }
+                    said = Some(problem);
+                }
+            }
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return None,
+            () = clock.sleep(CERTIFICATE_RETRY) => {}
+        }
+    }
+}
+
+fn accounts(settings: &Settings, clock: Clock, store: &Store, vault: &Vault) -> anyhow::Result<Vec<garage::Account>> {
+    let app_certificate = app_certificate(settings)?;
+    settings
+        .accounts
+        .iter()
+        .map(|account| {
+            let keepsake = Keepsake::new(vault.clone(), account.username.clone());
+            let password = account
+                .password
+                .clone()
+                .or_else(|| keepsake.password())
+                .with_context(|| format!("no password is known for {}", keepsake.account()))?;
+            let (cloud, pin) = cloud_settings(settings, Some(store))?;
+            let cars = account.cars.iter().map(|car| {
+                (car.vin.clone(), garage::CarConfiguration { name: car.name.clone(), pin: car.pin.clone() })
+            });
+            Ok(garage::Account {
+                credentials: cloud::Credentials {
+                    username: account.username.clone(),
+                    password,
+                    p12_password: account.p12_password.clone(),
+                },
+                gateway: Gateway::new(cloud, app_certificate.clone(), clock)?,
+                server_pin: pin,
+                cars: cars.collect(),
+            })
+        })
+        .collect()
+}
+
+/// The certificate of the app, from its two files.
+fn app_certificate(settings: &Settings) -> anyhow::Result<AppCertificate> {
+    let files = &settings.certificates;
+    AppCertificate::from_pem(&read(&files.app_cert)?, &read(&files.app_key)?)
+        .with_context(|| format!("{} and {} cannot be used", files.app_cert.display(), files.app_key.display()))
+}
+
+/// The cloud as configured, and where the pin of its certificate is kept if there is to be one.
+fn cloud_settings(settings: &Settings, store: Option<&Store>) -> anyhow::Result<(CloudSettings, Option<ServerPin>)> {
+    let cloud = &settings.cloud;
+    let pin = match (&cloud.server_identity, store) {
+        (config::ServerIdentity::PinnedOnFirstUse, Some(store)) => Some(ServerPin::read(store, &cloud.base_url)?),
+        _ => None,
+    };
+    let server_identity = match &cloud.server_identity {
+        config::ServerIdentity::SystemRoots => ServerIdentity::SystemRoots,
+        config::ServerIdentity::Authority(file) => ServerIdentity::Authority(read(file)?),
+        config::ServerIdentity::PinnedOnFirstUse => {
+            ServerIdentity::PinnedOnFirstUse(pin.as_ref().and_then(ServerPin::fingerprint))
+        }
+        config::ServerIdentity::DangerouslyOff => {
+            warn!("the identity of the cloud is not checked: whoever is on the way can read the password");
+            ServerIdentity::DangerouslyUnverified
+        }
+    };
+    let settings = CloudSettings {
+        base_url: cloud.base_url.clone(),
+        language: cloud.language.clone(),
+        app_version: cloud.app_version.clone(),
+        policy_id: cloud.policy_id.clone(),
+        server_identity,
+        loopback_only: cloud.loopback_only,
+        ..CloudSettings::default()
+    };
+    Ok((settings, pin))
+}
+
+fn mqtt_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<mqtt::MqttSettings> {
+    let broker = &settings.mqtt;
+    let client_id = broker.client_id.clone().unwrap_or_else(|| format!("leapmotor2mqtt-{:08x}", random()));
+    let tls = broker.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() });
+    let kept = || vault.and_then(|vault| vault.get(Secret::MqttPassword, ""));
+    Ok(mqtt::MqttSettings {
+        username: broker.username.clone(),
+        password: broker.password.clone().or_else(kept),
+        tls: tls.map(|files| files.client_config()).transpose()?,
+        ..mqtt::MqttSettings::plain(broker.host.clone(), broker.port, client_id)
+    })
+}
+
+fn random() -> u32 {
+    // Without randomness the process id tells two bridges of one machine apart.
+    getrandom::u32().unwrap_or_else(|_| std::process::id())
+}
+
+fn mqtt_options(settings: &Settings) -> homeassistant::Options {
+    homeassistant::Options {
+        base_topic: settings.mqtt.base_topic.clone(),
+        discovery_prefix: settings.mqtt.discovery_prefix.clone(),
+        status_topic: settings.mqtt.status_topic.clone(),
+        time_zone: settings.time_zone.clone(),
+        expected_facts: garage::FACTS.into_iter().chain([STARTED]).collect(),
+        policy: command_policy(settings),
+        ..homeassistant::Options::default()
+    }
+}
+
+fn command_policy(settings: &Settings) -> gate::Policy {
+    let commands = &settings.commands;
+    for name in commands.allow.iter().chain(&commands.deny).filter(|name| registry::find(name).is_none()) {
+        warn!(name, "commands.allow and commands.deny name a command that does not exist");
+    }
+    gate::Policy {
+        comfort: commands.comfort,
+        opening: commands.opening,
+        allow: commands.allow.iter().cloned().collect(),
+        deny: commands.deny.iter().cloned().collect(),
+    }
+}
+
+/// Reads the settings and starts logging, in the order in which each needs the one before.
+fn prepare(start: &Start) -> anyhow::Result<(Settings, Redactor)> {
+    let loaded = config::load(Sources::of_process(start.config.clone())).map_err(WrongConfiguration)?;
+    let redactor = Redactor::default();
+    for (kind, secret) in loaded.settings.secrets() {
+        redactor.add(kind, secret);
+    }
+    logging::init(loaded.settings.log, std::env::var("RUST_LOG").ok().as_deref(), redactor.clone())?;
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    Ok((loaded.settings, redactor))
+}
+
+/// Logging for the commands that have no configuration.
+fn log_for_people() -> anyhow::Result<Redactor> {
+    let redactor = Redactor::default();
+    let log = config::Log { level: config::LogLevel::Info, format: config::LogFormat::Text };
+    logging::init(log, std::env::var("RUST_LOG").ok().as_deref(), redactor.clone())?;
+    Ok(redactor)
+}
+
+/// The clock to go by. A simulated one is refused unless the cloud is on this machine: it would sign requests to the
+/// real one with wrong times.
+fn clock(start: &Start, settings: &Settings) -> anyhow::Result<Clock> {
+    let Some(file) = &start.simulated_clock else { return Ok(Clock::real()) };
+    anyhow::ensure!(
+        cloud::is_loopback(&settings.cloud.base_url),
+        "--simulated-clock works with a simulated cloud only, but cloud.base_url is not on this machine"
+    );
+    let text = read(file)?;
+    let clock: SimulatedClock =
+        serde_json::from_slice(&text).with_context(|| format!("{} holds no simulated clock", file.display()))?;
+    anyhow::ensure!(clock.factor > 0.0 && clock.factor.is_finite(), "a simulated clock runs by a factor above 0");
+    Ok(Clock::simulated(clock))
+}
+
+/// A token that is cancelled by Ctrl-C or SIGTERM.
+fn until_interrupted() -> anyhow::Result<CancellationToken> {
+    let cancel = CancellationToken::new();
+    let interrupted = cancel.clone();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("SIGTERM cannot be listened for")?;
+    // Ends with the process, which it ends; nobody needs to join it.
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        interrupted.cancel();
+    });
+    Ok(cancel)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("the file {} cannot be read", path.display()))
+}

@@ -1,0 +1,360 @@
+//! Carries out the commands for one car: gate, queue, spacing, PIN, write, and the wait for the effect.
+//!
+//! One task per car, so a car that answers slowly never holds up another. Two phases: `accepted` when the gate lets a
+//! request through, then one final state when its effect is known or its time is over. The next command waits for the
+//! cloud's result of the one before and for the spacing, not for the effect to show.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::vehicle::car::Pending;
+use crate::vehicle::command::EffectGroup;
+use crate::vehicle::command::gate;
+use crate::vehicle::command::queue::{Next, Queue, QueueFull, Waiting};
+use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
+use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Reason};
+use crate::vehicle::{CarView, Command, PinStatus, Vin};
+
+use super::confirmation::{Verdict, Written};
+use super::keepsake::Keepsake;
+use super::later;
+use super::poller::Notice;
+use super::write::{self, Outcome};
+
+/// Requests that may wait in front of the task; the queue behind it has its own bound.
+const WAITING_REQUESTS: usize = 32;
+/// Longest time without a look at the clock.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// The facts produced here.
+pub const FACTS: [FactKey; 2] = ["last_command", "last_command/attributes"];
+
+/// What every commander of an account shares.
+#[derive(Clone)]
+pub struct Tools {
+    /// What a write needs.
+    pub write: write::Tools,
+    /// Where reports go.
+    pub reports: mpsc::Sender<CommandReport>,
+    /// Where facts go.
+    pub facts: mpsc::Sender<FactUpdate>,
+    /// What the owner allows.
+    pub policy: Arc<gate::Policy>,
+    /// Least time between two writes.
+    pub spacing: Duration,
+    /// Where a refused PIN is remembered.
+    pub keepsake: Keepsake,
+}
+
+/// The task that carries out the commands for one car.
+pub struct Commander {
+    vin: Vin,
+    pin: Option<SecretString>,
+    pin_status: PinStatus,
+    tools: Tools,
+    requests: mpsc::Receiver<CommandRequest>,
+    queue: Queue,
+    last_write: Option<Timestamp>,
+    in_flight: Option<(u64, EffectGroup)>,
+    awaited: Vec<(CommandRequest, Written)>,
+}
+
+/// A write under way.
+struct UnderWay {
+    request: CommandRequest,
+    outcome: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+}
+
+impl Commander {
+    /// A commander for this car, and the way in to it.
+    pub fn new(vin: Vin, pin: Option<SecretString>, tools: Tools) -> (Self, mpsc::Sender<CommandRequest>) {
+        let (send, requests) = mpsc::channel(WAITING_REQUESTS);
+        let pin_status = tools.keepsake.pin_status(&vin, pin.as_ref());
+        let commander = Self {
+            vin,
+            pin,
+            pin_status,
+            tools,
+            requests,
+            queue: Queue::default(),
+            last_write: None,
+            in_flight: None,
+            awaited: Vec::new(),
+        };
+        (commander, send)
+    }
+
+    /// Serves requests until cancelled; what was not written by then is refused.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut under_way: Option<UnderWay> = None;
+        let mut fleet = self.tools.write.fleet.clone();
+        loop {
+            let now = self.now();
+            self.judge_awaited(now).await;
+            let mut wake = self.next_deadline(now);
+            if under_way.is_none() {
+                match self.next_from_queue(now).await {
+                    Next::Write(waiting) => {
+                        under_way = self.start(*waiting).await;
+                        if under_way.is_none() {
+                            continue;
+                        }
+                    }
+                    Next::WaitUntil(moment) => wake = wake.min(moment),
+                    Next::Empty => {}
+                }
+            }
+            let clock = self.tools.write.clock;
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                request = self.requests.recv() => match request {
+                    Some(request) => self.take(request).await,
+                    None => break,
+                },
+                (request, outcome) = finished(&mut under_way) => self.settle(request, outcome).await,
+                changed = fleet.changed(), if !self.awaited.is_empty() => if changed.is_err() { break },
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+        for waiting in self.queue.drain() {
+            self.end(&waiting.request, CommandState::Refused, Some(Reason::Stopping))
+                .await;
+        }
+        // What was written and not confirmed yet: nobody will look any more.
+        for (request, _) in std::mem::take(&mut self.awaited) {
+            self.end(&request, CommandState::NotConfirmed, Some(Reason::Stopping))
+                .await;
+        }
+    }
+
+    async fn take(&mut self, request: CommandRequest) {
+        let now = self.now();
+        let view = self.view();
+        let admission = match gate::admit(&request, view.as_deref(), &self.tools.policy, now) {
+            Ok(admission) => admission,
+            Err(reason) => {
+                let state = if reason == Reason::Expired {
+                    CommandState::Expired
+                } else {
+                    CommandState::Refused
+                };
+                return self.end(&request, state, Some(reason)).await;
+            }
+        };
+        match self.queue.push(Waiting {
+            request: request.clone(),
+            admission,
+        }) {
+            Err(QueueFull(_)) => self.end(&request, CommandState::Refused, Some(Reason::QueueFull)).await,
+            Ok(superseded) => {
+                for older in superseded {
+                    self.end(&older.request, CommandState::Superseded, None).await;
+                }
+                info!(vin = %self.vin, command = request.command.name(), origin = request.origin.name(), "command accepted");
+                self.show_pending(&request.command, Some(now)).await;
+                self.report(&request, CommandState::Accepted, None, None).await;
+            }
+        }
+    }
+
+    async fn next_from_queue(&mut self, now: Timestamp) -> Next {
+        for expired in self.queue.expired(now) {
+            self.end(&expired.request, CommandState::Expired, Some(Reason::Expired))
+                .await;
+        }
+        self.queue.next(now, self.last_write, self.tools.spacing)
+    }
+
+    /// Looks at the gate once more, since the car may have started to move meanwhile, and sets out to write.
+    async fn start(&mut self, waiting: Waiting) -> Option<UnderWay> {
+        let Waiting { request, admission } = waiting;
+        let view = self.view();
+        if let Err(reason) = gate::still_valid(&request.command, admission, view.as_deref(), self.now()) {
+            let state = if reason == Reason::Expired {
+                CommandState::Expired
+            } else {
+                CommandState::Refused
+            };
+            self.end(&request, state, Some(reason)).await;
+            return None;
+        }
+        let command = request.command.clone();
+        let pin = self.pin.clone().filter(|_| command.spec().needs_pin);
+        self.in_flight = Some((request.ticket, command.effect_group()));
+        let outcome = write::carry_out(self.tools.write.clone(), self.vin.clone(), command, pin);
+        Some(UnderWay {
+            request,
+            outcome: Box::pin(outcome),
+        })
+    }
+
+    async fn settle(&mut self, request: CommandRequest, outcome: Outcome) {
+        self.in_flight = None;
+        match outcome {
+            Outcome::Refused(reason) => {
+                if reason == Reason::PinRejected {
+                    self.reject_pin().await;
+                }
+                self.end(&request, CommandState::Refused, Some(reason)).await;
+            }
+            Outcome::Written(written) => {
+                self.last_write = Some(written.at);
+                self.awaited.push((request, written));
+            }
+        }
+    }
+
+    /// Nothing that needs the PIN is sent again until the owner changes it: repeated wrong PINs might lock the account.
+    async fn reject_pin(&mut self) {
+        warn!(vin = %self.vin, "the cloud refused the PIN; commands wait until it is changed in the configuration");
+        if let Some(pin) = &self.pin {
+            self.tools.keepsake.mark_pin_refused(&self.vin, pin);
+        }
+        self.pin_status = PinStatus::Rejected;
+        self.tools
+            .write
+            .poller
+            .tell(Notice::Pin(self.vin.clone(), PinStatus::Rejected))
+            .await;
+    }
+
+    async fn judge_awaited(&mut self, now: Timestamp) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let view = self.view();
+        let mut still_open = Vec::new();
+        for (request, written) in std::mem::take(&mut self.awaited) {
+            match written.judge(&request.command, view.as_deref(), now) {
+                Verdict::Open => still_open.push((request, written)),
+                Verdict::Ended(state, reason) => self.end(&request, state, reason).await,
+            }
+        }
+        self.awaited = still_open;
+    }
+
+    fn next_deadline(&self, now: Timestamp) -> Timestamp {
+        let nap = later(now, LONGEST_NAP);
+        self.awaited
+            .iter()
+            .map(|(request, written)| written.deadline(&request.command))
+            .min()
+            .map_or(nap, |deadline| deadline.min(nap))
+    }
+
+    /// Says what became of a request, and stops showing it as pending unless another of its kind is.
+    async fn end(&self, request: &CommandRequest, state: CommandState, reason: Option<Reason>) {
+        let command = &request.command;
+        let group = command.effect_group();
+        let awaited = self.awaited.iter().map(|(request, _)| request);
+        let still_pending = self
+            .queue
+            .requests()
+            .chain(awaited)
+            .map(|other| (other.ticket, other.command.effect_group()))
+            .chain(self.in_flight)
+            .any(|(ticket, other)| other == group && ticket != request.ticket);
+        if !still_pending {
+            self.show_pending(command, None).await;
+        }
+        if state == CommandState::Confirmed && matches!(command, Command::Lock | Command::Unlock) {
+            self.tools
+                .write
+                .poller
+                .tell(Notice::LockConfirmed(self.vin.clone(), *command == Command::Lock))
+                .await;
+        }
+        info!(vin = %self.vin, command = command.name(), state = state.name(), reason = reason.map(Reason::name), "command ended");
+        self.report(request, state, reason, Some(self.now())).await;
+    }
+
+    async fn show_pending(&self, command: &Command, since: Option<Timestamp>) {
+        let pending = since.map(|since| Pending {
+            command: command.clone(),
+            since,
+        });
+        self.tools
+            .write
+            .poller
+            .tell(Notice::Pending(self.vin.clone(), command.effect_group(), pending))
+            .await;
+    }
+
+    async fn report(
+        &self,
+        request: &CommandRequest,
+        state: CommandState,
+        reason: Option<Reason>,
+        finished: Option<Timestamp>,
+    ) {
+        let report = CommandReport {
+            ticket: request.ticket,
+            vin: self.vin.clone(),
+            command: request.command.name(),
+            id: request.id.clone(),
+            origin: request.origin,
+            state,
+            reason,
+            received: request.received,
+            finished,
+        };
+        for (key, text) in [
+            (FACTS[0], report.command.to_owned()),
+            (FACTS[1], attributes(&report).to_string()),
+        ] {
+            let fact = FactUpdate {
+                subject: Subject::Car(self.vin.clone()),
+                key,
+                value: Some(Value::Text(text)),
+            };
+            // Whoever reads facts and reports is gone only when the bridge stops.
+            let _ = self.tools.facts.send(fact).await;
+        }
+        let _ = self.tools.reports.send(report).await;
+    }
+
+    fn view(&self) -> Option<Arc<CarView>> {
+        let view = self.tools.write.fleet.borrow().get(&self.vin).cloned();
+        // The poller learns of a refused PIN by message; until it has, the gate must know already.
+        view.map(|view| match view.pin == self.pin_status {
+            true => view,
+            false => Arc::new(CarView {
+                pin: self.pin_status,
+                ..(*view).clone()
+            }),
+        })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.tools.write.clock.now()
+    }
+}
+
+fn attributes(report: &CommandReport) -> serde_json::Value {
+    json!({
+        "status": report.state.name(),
+        "reason": report.reason.map(Reason::name),
+        "origin": report.origin.name(),
+        "received": report.received,
+        "finished": report.finished,
+    })
+}
+
+/// Waits for the write under way and takes it; for ever when there is none.
+async fn finished(under_way: &mut Option<UnderWay>) -> (CommandRequest, Outcome) {
+    let Some(write) = under_way else {
+        return std::future::pending().await;
+    };
+    let outcome = write.outcome.as_mut().await;
+    let request = write.request.clone();
+    *under_way = None;
+    (request, outcome)
+}

@@ -1,0 +1,160 @@
+//! What the vault keeps for an account: its session, and which password and PINs were refused.
+//!
+//! A refused password or PIN is remembered itself, encrypted like all secrets, so that the same one is not tried again
+//! after a restart, while a changed one is.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::cloud::{Fingerprint, SavedSession, new_device_id};
+use crate::logging::mask_email;
+use crate::store::{Secret, Store, StoreError, Vault, VaultError};
+use crate::vehicle::{PinStatus, Vin};
+
+/// The document with the pin of the cloud's certificate.
+const PIN_DOCUMENT: &str = "server-pin";
+
+/// The part of the vault that belongs to one account. Cheap to clone.
+#[derive(Clone)]
+pub struct Keepsake {
+    vault: Vault,
+    username: String,
+}
+
+impl Keepsake {
+    /// The part of the account with this user name.
+    pub fn new(vault: Vault, username: String) -> Self {
+        Self { vault, username }
+    }
+
+    /// The account as it may be shown.
+    pub fn account(&self) -> String {
+        mask_email(&self.username)
+    }
+
+    /// The password, if it is kept here and not in the configuration.
+    pub fn password(&self) -> Option<SecretString> {
+        self.vault.get(Secret::CloudPassword, &self.username)
+    }
+
+    /// The id by which the cloud knows this installation; made once.
+    pub fn device_id(&self) -> String {
+        if let Some(id) = self.vault.get(Secret::DeviceId, &self.username) {
+            return id.expose_secret().to_owned();
+        }
+        let id = new_device_id();
+        self.put(Secret::DeviceId, &self.username, &id.clone().into());
+        id
+    }
+
+    /// The session as it was kept.
+    pub fn session(&self) -> Option<SavedSession> {
+        self.vault.get(Secret::Session, &self.username).map(SavedSession::from)
+    }
+
+    /// Keeps the session, and thereby forgets that a password was refused.
+    pub fn keep(&self, session: &SavedSession) {
+        self.put(Secret::Session, &self.username, session.text());
+        self.remove(Secret::RefusedPassword, &self.username);
+    }
+
+    /// Forgets the session.
+    pub fn forget_session(&self) {
+        self.remove(Secret::Session, &self.username);
+    }
+
+    /// Whether the cloud has refused exactly this password.
+    pub fn was_refused(&self, password: &SecretString) -> bool {
+        self.is_kept(Secret::RefusedPassword, &self.username, password)
+    }
+
+    /// Remembers that the cloud refused this password. The session of an older one is of no use any more.
+    pub fn mark_refused(&self, password: &SecretString) {
+        self.put(Secret::RefusedPassword, &self.username, password);
+        self.forget_session();
+    }
+
+    /// Whether commands can be sent to this car with this PIN.
+    pub fn pin_status(&self, vin: &Vin, pin: Option<&SecretString>) -> PinStatus {
+        match pin {
+            None => PinStatus::Missing,
+            Some(pin) if self.is_kept(Secret::RefusedPin, vin.as_str(), pin) => PinStatus::Rejected,
+            Some(_) => PinStatus::Ready,
+        }
+    }
+
+    /// Remembers that the cloud refused this PIN.
+    pub fn mark_pin_refused(&self, vin: &Vin, pin: &SecretString) {
+        self.put(Secret::RefusedPin, vin.as_str(), pin);
+    }
+
+    fn is_kept(&self, kind: Secret, subject: &str, secret: &SecretString) -> bool {
+        self.vault
+            .get(kind, subject)
+            .is_some_and(|kept| kept.expose_secret() == secret.expose_secret())
+    }
+
+    fn put(&self, kind: Secret, subject: &str, secret: &SecretString) {
+        self.report(self.vault.put(kind, subject, secret));
+    }
+
+    fn remove(&self, kind: Secret, subject: &str) {
+        self.report(self.vault.remove(kind, subject));
+    }
+
+    fn report(&self, result: Result<(), VaultError>) {
+        if let Err(error) = result {
+            warn!(account = %self.account(), %error, "the vault cannot keep this; it will be missing after a restart");
+        }
+    }
+}
+
+/// The fingerprint of the cloud's certificate, when it is pinned on first use. One document for all accounts.
+#[derive(Clone)]
+pub struct ServerPin {
+    store: Store,
+    pinned: Pinned,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Pinned {
+    base_url: String,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl ServerPin {
+    /// The pin as it was kept; none yet for another address than the one it was made for.
+    pub fn read(store: &Store, base_url: &str) -> Result<Self, StoreError> {
+        let kept: Option<Pinned> = store.read(PIN_DOCUMENT)?;
+        let pinned = kept
+            .filter(|pinned| pinned.base_url == base_url)
+            .unwrap_or_else(|| Pinned {
+                base_url: base_url.to_owned(),
+                fingerprint: None,
+            });
+        Ok(Self {
+            store: store.clone(),
+            pinned,
+        })
+    }
+
+    /// The certificate to insist on.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.pinned.fingerprint
+    }
+
+    /// Keeps the certificate that was seen first.
+    pub fn keep(&mut self, seen: Option<Fingerprint>) {
+        if self.pinned.fingerprint.is_some() || seen.is_none() {
+            return;
+        }
+        self.pinned.fingerprint = seen;
+        if let Some(fingerprint) = seen {
+            info!(%fingerprint, "the cloud's certificate is pinned from now on");
+        }
+        if let Err(error) = self.store.write(PIN_DOCUMENT, &self.pinned) {
+            warn!(%error, "the pin of the cloud's certificate cannot be kept");
+        }
+    }
+}

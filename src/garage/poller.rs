@@ -1,0 +1,457 @@
+//! Keeps the cars of one account current: reads the vehicle list and each car's status in turn, by the plan.
+//!
+//! One task per account owns everything known about its cars and shows it in the fleet. A car that cannot be read keeps
+//! its last values; they expire by their own age, not because a read failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::cloud::CloudError;
+use crate::store::Store;
+use crate::vehicle::car::Pending;
+use crate::vehicle::command::EffectGroup;
+use crate::vehicle::derive::{self, Memory};
+use crate::vehicle::{Car, CarView, Fleet, Frame, PinStatus, Powertrain, Reading, Vin};
+
+use super::later;
+use super::memory::CarDocument;
+use super::plan::{self, Activities};
+use super::session::{CallError, SessionHandle};
+
+/// How long to poll fast after a command or when asked to.
+const BOOST: Duration = Duration::from_secs(60);
+/// How often the vehicle list is read while nothing calls for it.
+const LIST_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+/// How often it is read while it is empty or cannot be read.
+const LIST_RETRY: Duration = Duration::from_secs(60);
+/// Longest time without a look at the clock, so that values expire although nothing is read.
+const LONGEST_NAP: Duration = Duration::from_secs(15);
+/// Room for notices; commanders and the router send few.
+const NOTICES: usize = 256;
+
+/// What others tell the poller.
+#[derive(Debug)]
+pub enum Notice {
+    /// Somebody waits for news of this car: read it now and often for a while.
+    Boost(Vin),
+    /// A command for this car is on its way, or not any more.
+    Pending(Vin, EffectGroup, Option<Pending>),
+    /// The car confirmed a lock or unlock before its own state shows it.
+    LockConfirmed(Vin, bool),
+    /// Whether commands can be sent.
+    Pin(Vin, PinStatus),
+    /// A vehicle list that was read for another purpose.
+    Listed(Vec<Car>),
+}
+
+/// The way in to a poller.
+#[derive(Clone)]
+pub struct PollerHandle(mpsc::Sender<Notice>);
+
+impl PollerHandle {
+    /// Tells the poller; waits while it has many notices to read.
+    pub async fn tell(&self, notice: Notice) {
+        // A poller that is gone needs no notices: the bridge is stopping.
+        let _ = self.0.send(notice).await;
+    }
+}
+
+/// What the owner says about a car in the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct OwnersWord {
+    /// What to call it.
+    pub name: Option<String>,
+    /// Whether a PIN is known that was not refused.
+    pub pin: Option<PinStatus>,
+}
+
+/// The task that keeps one account's cars current.
+pub struct Poller {
+    session: SessionHandle,
+    policy: plan::Policy,
+    owners_words: BTreeMap<Vin, OwnersWord>,
+    clock: Clock,
+    store: Store,
+    fleet: Arc<watch::Sender<Fleet>>,
+    roll: mpsc::Sender<RollCall>,
+    account: usize,
+    notices: mpsc::Receiver<Notice>,
+    cars: BTreeMap<Vin, Keeper>,
+    next_list: Timestamp,
+}
+
+/// One car in the poller's care.
+struct Keeper {
+    view: CarView,
+    memory: Memory,
+    last_read: Option<Timestamp>,
+    boost_until: Option<Timestamp>,
+    failures: u32,
+}
+
+/// A read under way.
+type Read = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What came of a read.
+enum Answer {
+    List(Result<Vec<Car>, CallError>),
+    Status(Vin, Result<Frame, CallError>),
+}
+
+/// Waits for the read under way and takes it; for ever when there is none.
+async fn settled(read: &mut Option<Read>) -> Answer {
+    match read {
+        Some(under_way) => {
+            let answer = under_way.await;
+            *read = None;
+            answer
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What the router learns from the vehicle lists.
+#[derive(Debug)]
+pub enum RollCall {
+    /// An account has this car.
+    Appeared(usize, Vin),
+    /// All cars of this account are known.
+    Complete(usize),
+}
+
+/// The ends of the channels a poller speaks to.
+pub struct Outlets {
+    /// The picture of all cars.
+    pub fleet: Arc<watch::Sender<Fleet>>,
+    /// What the router needs to know.
+    pub roll: mpsc::Sender<RollCall>,
+    /// The number of this account.
+    pub account: usize,
+}
+
+impl Poller {
+    /// A poller that starts with the vehicle list.
+    pub fn new(
+        session: SessionHandle,
+        policy: plan::Policy,
+        owners_words: BTreeMap<Vin, OwnersWord>,
+        clock: Clock,
+        store: Store,
+        outlets: Outlets,
+    ) -> (Self, PollerHandle) {
+        let (notice, notices) = mpsc::channel(NOTICES);
+        let poller = Self {
+            session,
+            policy,
+            owners_words,
+            clock,
+            store,
+            fleet: outlets.fleet,
+            roll: outlets.roll,
+            account: outlets.account,
+            notices,
+            cars: BTreeMap::new(),
+            next_list: Timestamp::MIN,
+        };
+        (poller, PollerHandle(notice))
+    }
+
+    /// Polls until cancelled. One read is under way at a time; notices are taken meanwhile.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut read: Option<Read> = None;
+        loop {
+            if read.is_none() {
+                read = self.next_read(self.clock.now());
+            }
+            let wake = self.next_wake(read.is_some(), self.clock.now());
+            let clock = self.clock;
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                answer = settled(&mut read) => self.take_answer(answer).await,
+                notice = self.notices.recv() => match notice {
+                    Some(notice) => self.take(notice).await,
+                    None => return,
+                },
+                () = clock.sleep_until(wake) => {}
+            }
+            self.let_values_expire(self.clock.now());
+        }
+    }
+
+    /// The read that is due, already under way when polled.
+    fn next_read(&self, now: Timestamp) -> Option<Read> {
+        let session = self.session.clone();
+        if now >= self.next_list {
+            return Some(Box::pin(async move {
+                Answer::List(session.call(|session| async move { session.vehicles().await }).await)
+            }));
+        }
+        let vin = self.due(now)?;
+        let car = self.cars.get(&vin)?.view.car.clone();
+        Some(Box::pin(async move {
+            let result = session
+                .call(|session| {
+                    let car = car.clone();
+                    async move { session.status(&car).await }
+                })
+                .await;
+            Answer::Status(vin, result)
+        }))
+    }
+
+    async fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::List(result) => self.take_list(result).await,
+            Answer::Status(vin, result) => self.take_status(&vin, result),
+        }
+    }
+
+    fn due(&self, now: Timestamp) -> Option<Vin> {
+        self.cars
+            .iter()
+            .map(|(vin, keeper)| (keeper.next_poll(&self.policy, now), vin))
+            .min()
+            .filter(|(due, _)| *due <= now)
+            .map(|(_, vin)| vin.clone())
+    }
+
+    /// When to look again if nothing happens. While a read is under way only values may expire: what is due must wait.
+    fn next_wake(&self, reading: bool, now: Timestamp) -> Timestamp {
+        let nap = later(now, LONGEST_NAP);
+        if reading {
+            return nap;
+        }
+        self.cars
+            .values()
+            .map(|keeper| keeper.next_poll(&self.policy, now))
+            .chain([self.next_list, nap])
+            .min()
+            .unwrap_or(nap)
+    }
+
+    async fn take_list(&mut self, result: Result<Vec<Car>, CallError>) {
+        let now = self.clock.now();
+        match result {
+            Ok(cars) => {
+                if cars.is_empty() {
+                    info!("the account has no car: none is bound, or a share is not accepted yet or was withdrawn");
+                }
+                self.next_list = later(now, if cars.is_empty() { LIST_RETRY } else { LIST_INTERVAL });
+                self.enroll(cars).await;
+            }
+            Err(error) => {
+                self.next_list = later(now, LIST_RETRY);
+                self.note_failure(&error, None);
+            }
+        }
+    }
+
+    /// Takes over the vehicle list: new cars appear, changed rights take effect, cars that are gone become unreachable.
+    async fn enroll(&mut self, cars: Vec<Car>) {
+        let listed: BTreeSet<Vin> = cars.iter().map(|car| car.vin.clone()).collect();
+        for mut car in cars {
+            let word = self.owners_words.get(&car.vin).cloned().unwrap_or_default();
+            car.name = word.name.or(car.name);
+            let vin = car.vin.clone();
+            if let Some(keeper) = self.cars.get_mut(&vin) {
+                keeper.view.car = car;
+                keeper.view.reachable = true;
+            } else {
+                info!(%vin, model = %car.model, "car found");
+                let pin = word.pin.unwrap_or(PinStatus::Missing);
+                self.cars
+                    .insert(vin.clone(), Keeper::new(car, pin, CarDocument::read(&self.store, &vin)));
+                // The router is gone only when the bridge stops.
+                let _ = self.roll.send(RollCall::Appeared(self.account, vin.clone())).await;
+            }
+            self.show(&vin);
+        }
+        let gone: Vec<Vin> = self.cars.keys().filter(|vin| !listed.contains(vin)).cloned().collect();
+        for vin in gone {
+            warn!(%vin, "car is not in the vehicle list any more: sold, or its share was withdrawn");
+            self.cars.remove(&vin);
+            self.fleet.send_if_modified(|fleet| fleet.remove(&vin).is_some());
+        }
+        let _ = self.roll.send(RollCall::Complete(self.account)).await;
+    }
+
+    fn take_status(&mut self, vin: &Vin, result: Result<Frame, CallError>) {
+        let now = self.clock.now();
+        let Some(keeper) = self.cars.get_mut(vin) else { return };
+        keeper.last_read = Some(now);
+        match result {
+            Ok(frame) => {
+                keeper.failures = 0;
+                let verdict = keeper.accept(&frame, now);
+                debug!(%vin, ?verdict, "status read");
+                CarDocument {
+                    memory: keeper.memory.clone(),
+                    evidence: keeper.evidence_names(),
+                }
+                .write(&self.store, vin);
+                self.show(vin);
+            }
+            Err(CallError::Cloud(CloudError::NotPermitted)) => {
+                keeper.failures = keeper.failures.saturating_add(1);
+                keeper.view.reachable = false;
+                warn!(%vin, "the account may not read this car; the vehicle list is read again");
+                self.next_list = self.next_list.min(later(now, LIST_RETRY));
+                self.show(vin);
+            }
+            Err(error) => {
+                keeper.failures = keeper.failures.saturating_add(1);
+                let failures = keeper.failures;
+                if failures == 1 {
+                    self.note_failure(&error, Some(vin));
+                }
+            }
+        }
+    }
+
+    fn note_failure(&self, error: &CallError, vin: Option<&Vin>) {
+        match error {
+            // The session task has said it already.
+            CallError::NoSession(error) => debug!(%error, "nothing read"),
+            CallError::Cloud(error) => match vin {
+                Some(vin) => warn!(%vin, %error, "status could not be read"),
+                None => warn!(%error, "vehicle list could not be read"),
+            },
+        }
+    }
+
+    async fn take(&mut self, notice: Notice) {
+        let now = self.clock.now();
+        let vin = match notice {
+            Notice::Listed(cars) => {
+                self.next_list = later(now, LIST_INTERVAL);
+                return self.enroll(cars).await;
+            }
+            Notice::Boost(vin) => {
+                if let Some(keeper) = self.cars.get_mut(&vin) {
+                    keeper.boost_until = Some(later(now, BOOST));
+                    keeper.last_read = None;
+                    keeper.failures = 0;
+                }
+                return;
+            }
+            Notice::Pending(vin, group, pending) => {
+                if let Some(keeper) = self.cars.get_mut(&vin) {
+                    match pending {
+                        Some(pending) => keeper.view.pending.insert(group, pending),
+                        None => keeper.view.pending.remove(&group),
+                    };
+                }
+                vin
+            }
+            Notice::LockConfirmed(vin, locked) => {
+                if let Some(keeper) = self.cars.get_mut(&vin) {
+                    keeper.memory = std::mem::take(&mut keeper.memory).with_confirmed_lock(locked, now);
+                    keeper.expire(now);
+                }
+                vin
+            }
+            Notice::Pin(vin, status) => {
+                if let Some(keeper) = self.cars.get_mut(&vin) {
+                    keeper.view.pin = status;
+                }
+                vin
+            }
+        };
+        self.show(&vin);
+    }
+
+    fn let_values_expire(&mut self, now: Timestamp) {
+        let changed: Vec<Vin> = self
+            .cars
+            .iter_mut()
+            .filter_map(|(vin, keeper)| keeper.expire(now).then(|| vin.clone()))
+            .collect();
+        for vin in changed {
+            self.show(&vin);
+        }
+    }
+
+    /// Puts the car into the fleet if anything about it changed.
+    fn show(&self, vin: &Vin) {
+        let Some(keeper) = self.cars.get(vin) else { return };
+        self.fleet.send_if_modified(|fleet| {
+            let changed = fleet.get(vin).is_none_or(|shown| **shown != keeper.view);
+            if changed {
+                fleet.insert(vin.clone(), Arc::new(keeper.view.clone()));
+            }
+            changed
+        });
+    }
+}
+
+impl Keeper {
+    fn new(car: Car, pin: PinStatus, document: CarDocument) -> Self {
+        let evidence = document
+            .evidence
+            .iter()
+            .filter_map(|name| Reading::from_name(name))
+            .collect();
+        let mut keeper = Self {
+            view: CarView {
+                car,
+                powertrain: Powertrain::Bev,
+                state: None,
+                evidence,
+                pending: BTreeMap::new(),
+                pin,
+                reachable: true,
+            },
+            memory: document.memory,
+            last_read: None,
+            boost_until: None,
+            failures: 0,
+        };
+        keeper.view.powertrain = keeper.memory.powertrain();
+        keeper
+    }
+
+    fn accept(&mut self, frame: &Frame, now: Timestamp) -> derive::Verdict {
+        let verdict = derive::judge(frame, &self.memory);
+        self.view.evidence.extend(frame.readings.keys().copied());
+        let (state, memory) = derive::derive(frame, &self.view.car.model, &self.memory, now);
+        self.view.powertrain = memory.powertrain();
+        self.view.reachable = true;
+        self.view.state = Some(state);
+        self.memory = memory;
+        verdict
+    }
+
+    /// Lets values that are too old lapse; tells whether anything changed.
+    fn expire(&mut self, now: Timestamp) -> bool {
+        let Some(state) = &self.view.state else { return false };
+        let refreshed = derive::refresh(&self.view.car.model, &self.memory, now);
+        let changed = *state != refreshed;
+        self.view.state = Some(refreshed);
+        changed
+    }
+
+    fn next_poll(&self, policy: &plan::Policy, now: Timestamp) -> Timestamp {
+        let activities = Activities {
+            boost_until: self.boost_until,
+            failures: self.failures,
+            ..Activities::of(self.view.state.as_ref())
+        };
+        plan::next_poll(self.last_read, &activities, policy, now)
+    }
+
+    fn evidence_names(&self) -> Vec<String> {
+        self.view
+            .evidence
+            .iter()
+            .map(|reading| reading.name().to_owned())
+            .collect()
+    }
+}

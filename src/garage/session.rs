@@ -1,0 +1,439 @@
+//! One session per account: the only place that signs in, and the only owner of the account's tokens.
+//!
+//! Everyone else borrows a [`Lease`]: a copy of the session good for a few calls. When the cloud says that the session is
+//! gone, the borrower asks for a renewal; however many ask at once, the session is renewed once. Reads go one after the
+//! other through the poller, while every commander talks to the cloud itself, so no command ever waits behind a read.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::cloud::{CloudError, Credentials, Gateway, Session};
+
+use super::keepsake::{Keepsake, ServerPin};
+use super::later;
+
+/// Requests for a lease that may wait while a sign-in is under way.
+const WAITING_LEASES: usize = 64;
+/// Least time between two sign-ins, so that two clients of one account cannot evict each other in a fast loop.
+const SIGN_IN_SPACING: Duration = Duration::from_secs(60);
+/// First pause after a failed sign-in; it doubles with every further failure.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(5);
+/// Longest pause between two attempts to sign in.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+
+/// How an account stands, for everyone who shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountStatus {
+    /// Where the sign-in stands.
+    pub sign_in: SignIn,
+    /// What went wrong last, until something succeeds.
+    pub problem: Option<Problem>,
+}
+
+/// Where the sign-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignIn {
+    /// Not signed in yet, or between two attempts.
+    Waiting,
+    /// Signed in.
+    Done,
+    /// The password was refused. Nothing is sent until it is changed.
+    Refused,
+}
+
+/// A problem in the words of the `bridge_last_error` entity, with its whole text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// One of the stable codes of `bridge_last_error`.
+    pub code: &'static str,
+    /// What happened, what the bridge does and what the owner can do.
+    pub text: String,
+}
+
+impl Problem {
+    fn of(error: &CloudError) -> Self {
+        Self {
+            code: error.code(),
+            text: error.to_string(),
+        }
+    }
+}
+
+/// Why there is no session to borrow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoSession {
+    /// The owner must act: the password was refused, or the certificate cannot be used.
+    #[error("{0}")]
+    SignInNeeded(String),
+    /// It will be tried again by itself.
+    #[error("{problem}; next attempt at {next_attempt}")]
+    Unavailable {
+        /// What went wrong last.
+        problem: String,
+        /// When the next attempt is due.
+        next_attempt: Timestamp,
+    },
+    /// The bridge is stopping.
+    #[error("the bridge is stopping")]
+    Stopping,
+}
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// There was no session to make it with.
+    #[error(transparent)]
+    NoSession(#[from] NoSession),
+    /// The cloud, or the way to it, refused.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+}
+
+/// A copy of the account's session, good for a few calls.
+#[derive(Clone)]
+pub struct Lease {
+    /// The session to call with.
+    pub session: Session,
+    /// Which renewal it is, so that a lost session is renewed only once.
+    generation: u64,
+}
+
+enum Ask {
+    Lease(oneshot::Sender<Result<Lease, NoSession>>),
+    Renew {
+        lost: u64,
+        reply: oneshot::Sender<Result<Lease, NoSession>>,
+    },
+    Learned(Box<Session>),
+}
+
+/// The way in to the session task.
+#[derive(Clone)]
+pub struct SessionHandle(mpsc::Sender<Ask>);
+
+impl SessionHandle {
+    /// Borrows the session, signing in first where that is needed and allowed.
+    pub async fn lease(&self) -> Result<Lease, NoSession> {
+        self.ask(Ask::Lease).await
+    }
+
+    /// Makes one call. If the cloud says that the session is gone, it is renewed and the call is made once more, so this
+    /// is for calls that may be repeated: never for a write.
+    pub async fn call<T, F>(&self, call: impl Fn(Session) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CloudError>>,
+    {
+        let lease = self.lease().await?;
+        match call(lease.session).await {
+            Err(CloudError::SessionLost) => {
+                let lease = self.renew(lease.generation).await?;
+                Ok(call(lease.session).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Tells the session task that a call taught the session something worth keeping, such as a model's path.
+    pub fn learned(&self, session: Session) {
+        // Losing this only costs one more look-up after the next start.
+        let _ = self.0.try_send(Ask::Learned(Box::new(session)));
+    }
+
+    async fn renew(&self, lost: u64) -> Result<Lease, NoSession> {
+        self.ask(|reply| Ask::Renew { lost, reply }).await
+    }
+
+    async fn ask(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<Result<Lease, NoSession>>) -> Ask,
+    ) -> Result<Lease, NoSession> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(ask(reply)).await.map_err(|_| NoSession::Stopping)?;
+        answer.await.unwrap_or(Err(NoSession::Stopping))
+    }
+}
+
+/// The task that owns an account's session.
+pub struct SessionTask {
+    gateway: Gateway,
+    server_pin: Option<ServerPin>,
+    credentials: Credentials,
+    device_id: String,
+    keepsake: Keepsake,
+    clock: Clock,
+    asks: mpsc::Receiver<Ask>,
+    status: AccountStatus,
+    watcher: mpsc::Sender<(usize, AccountStatus)>,
+    account: usize,
+    state: State,
+    generation: u64,
+    attempts: Attempts,
+}
+
+enum State {
+    SignedOut,
+    SignedIn(Session),
+    Refused(String),
+}
+
+impl SessionTask {
+    /// Takes up the session that was kept, if there is one, and waits for the first request. `watcher` learns how the
+    /// account stands, under the number `account`.
+    pub fn new(
+        account: usize,
+        gateway: Gateway,
+        server_pin: Option<ServerPin>,
+        credentials: Credentials,
+        keepsake: Keepsake,
+        clock: Clock,
+        watcher: mpsc::Sender<(usize, AccountStatus)>,
+    ) -> (Self, SessionHandle) {
+        let (ask, asks) = mpsc::channel(WAITING_LEASES);
+        let device_id = keepsake.device_id();
+        let state = if keepsake.was_refused(&credentials.password) {
+            State::Refused(CloudError::SignInRejected.to_string())
+        } else {
+            keepsake
+                .session()
+                .and_then(|saved| {
+                    gateway
+                        .resume(saved)
+                        .inspect_err(|error| info!(%error, "signing in afresh"))
+                        .ok()
+                })
+                .map_or(State::SignedOut, State::SignedIn)
+        };
+        let task = Self {
+            gateway,
+            server_pin,
+            credentials,
+            device_id,
+            keepsake,
+            clock,
+            asks,
+            status: AccountStatus {
+                sign_in: SignIn::Waiting,
+                problem: None,
+            },
+            watcher,
+            account,
+            state,
+            generation: 0,
+            attempts: Attempts::default(),
+        };
+        (task, SessionHandle(ask))
+    }
+
+    /// Serves leases until cancelled. The session stays valid at the cloud, so that the next start can go on with it.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        self.show(None).await;
+        loop {
+            let ask = tokio::select! {
+                () = cancel.cancelled() => return,
+                ask = self.asks.recv() => ask,
+            };
+            match ask {
+                None => return,
+                Some(Ask::Lease(reply)) => {
+                    let lease = self.lease().await;
+                    // The asker may have given up; nobody else waits for this answer.
+                    let _ = reply.send(lease);
+                }
+                Some(Ask::Renew { lost, reply }) => {
+                    if lost == self.generation {
+                        self.renew().await;
+                    }
+                    let lease = self.lease().await;
+                    let _ = reply.send(lease);
+                }
+                Some(Ask::Learned(session)) => self.keepsake.keep(&session.saved()),
+            }
+        }
+    }
+
+    async fn lease(&mut self) -> Result<Lease, NoSession> {
+        if matches!(self.state, State::SignedOut) {
+            self.sign_in().await?;
+        }
+        match &self.state {
+            State::SignedIn(session) => Ok(Lease {
+                session: session.clone(),
+                generation: self.generation,
+            }),
+            State::Refused(text) => Err(NoSession::SignInNeeded(text.clone())),
+            State::SignedOut => Err(self.unavailable()),
+        }
+    }
+
+    /// The token was refused: refresh it, which evicts nobody; failing that, the next lease signs in.
+    async fn renew(&mut self) {
+        let State::SignedIn(session) = &mut self.state else {
+            return;
+        };
+        match session.refresh().await {
+            Ok(()) => {
+                info!(account = %self.keepsake.account(), "token refreshed");
+                self.generation += 1;
+                self.keepsake.keep(&session.saved());
+                self.show(None).await;
+            }
+            Err(error) if error.is_transient() => {
+                // The way to the cloud is broken, not the session: keep it for the next attempt.
+                self.show(Some(Problem::of(&error))).await;
+            }
+            Err(error) => {
+                info!(account = %self.keepsake.account(), %error, "token could not be refreshed, signing in afresh");
+                self.state = State::SignedOut;
+                self.keepsake.forget_session();
+            }
+        }
+    }
+
+    async fn sign_in(&mut self) -> Result<(), NoSession> {
+        if !self.attempts.allow(self.clock.now()) {
+            return Err(self.unavailable());
+        }
+        self.attempts.begin(self.clock.now());
+        match self.gateway.sign_in(&self.credentials, &self.device_id).await {
+            Ok(session) => {
+                info!(account = %self.keepsake.account(), "signed in");
+                self.keepsake.keep(&session.saved());
+                if let Some(pin) = &mut self.server_pin {
+                    pin.keep(self.gateway.seen_fingerprint());
+                }
+                self.generation += 1;
+                self.attempts.succeeded();
+                self.state = State::SignedIn(session);
+                self.show(None).await;
+                Ok(())
+            }
+            Err(error @ CloudError::SignInRejected) => {
+                warn!(account = %self.keepsake.account(), %error, "sign-in refused; it is not tried again by itself");
+                self.keepsake.mark_refused(&self.credentials.password);
+                self.state = State::Refused(error.to_string());
+                self.show(Some(Problem::of(&error))).await;
+                Err(NoSession::SignInNeeded(error.to_string()))
+            }
+            Err(error) => {
+                self.attempts.failed(self.clock.now(), jitter());
+                let problem = Problem::of(&error);
+                if self.status.problem.as_ref() != Some(&problem) {
+                    warn!(account = %self.keepsake.account(), %error, next = %self.attempts.next, "sign-in failed");
+                }
+                self.show(Some(problem)).await;
+                Err(self.unavailable())
+            }
+        }
+    }
+
+    fn unavailable(&self) -> NoSession {
+        let problem = self.status.problem.as_ref().map(|problem| problem.text.clone());
+        NoSession::Unavailable {
+            problem: problem.unwrap_or_else(|| "the session was lost, waiting before signing in again".to_owned()),
+            next_attempt: self.attempts.next,
+        }
+    }
+
+    async fn show(&mut self, problem: Option<Problem>) {
+        let (sign_in, problem) = match &self.state {
+            State::SignedIn(_) => (SignIn::Done, problem),
+            State::SignedOut => (SignIn::Waiting, problem),
+            State::Refused(text) => (
+                SignIn::Refused,
+                Some(Problem {
+                    code: "auth",
+                    text: text.clone(),
+                }),
+            ),
+        };
+        let status = AccountStatus { sign_in, problem };
+        if status != self.status {
+            self.status = status.clone();
+            // The watcher is gone only when the bridge stops.
+            let _ = self.watcher.send((self.account, status)).await;
+        }
+    }
+}
+
+/// When signing in is allowed: never twice within a minute, and ever more rarely while it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Attempts {
+    failures: u32,
+    next: Timestamp,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            next: Timestamp::MIN,
+        }
+    }
+}
+
+impl Attempts {
+    fn allow(&self, now: Timestamp) -> bool {
+        now >= self.next
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        self.next = later(now, SIGN_IN_SPACING);
+    }
+
+    fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// `jitter` is 0 to 1: up to a quarter is added, so that many bridges do not come back in the same second.
+    fn failed(&mut self, now: Timestamp, jitter: f64) {
+        let pause = FIRST_BACK_OFF
+            .saturating_mul(1 << self.failures.min(10))
+            .min(LONGEST_BACK_OFF);
+        self.failures = self.failures.saturating_add(1);
+        self.next = later(now, pause.mul_f64(1.0 + jitter / 4.0));
+    }
+}
+
+/// A random share, 0 to 1.
+pub(super) fn jitter() -> f64 {
+    // Without randomness the pause is merely not spread.
+    getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn sign_ins_are_a_minute_apart_even_when_they_succeed() {
+        let mut attempts = Attempts::default();
+        assert!(attempts.allow(at(0)));
+        attempts.begin(at(0));
+        attempts.succeeded();
+        assert!(!attempts.allow(at(59)));
+        assert!(attempts.allow(at(60)));
+    }
+
+    #[test]
+    fn failed_sign_ins_wait_ever_longer_up_to_five_minutes_and_a_quarter() {
+        let mut attempts = Attempts::default();
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            attempts.begin(at(0));
+            attempts.failed(at(0), 0.0);
+            pauses.push(attempts.next.duration_since(at(0)).as_secs());
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        attempts.failed(at(0), 1.0);
+        assert_eq!(attempts.next, at(375));
+    }
+}

@@ -1,0 +1,271 @@
+//! The way of one command to the cloud: vehicle list, certificate, PIN, write, result.
+//!
+//! Everything before the write may fail without consequence. The write itself is sent once: whatever happens to it, it
+//! is never sent again, because a car that did not answer in time often acts all the same.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use crate::clock::Clock;
+use crate::cloud::payload::{self, Context};
+use crate::cloud::{CloudError, OperatePassword, Payload, Session};
+use crate::vehicle::intent::Reason;
+use crate::vehicle::state::ChargePlan;
+use crate::vehicle::{CarView, Command, Fleet, Vin};
+
+use super::confirmation::Written;
+use super::later;
+use super::poller::{Notice, PollerHandle};
+use super::session::{CallError, NoSession, SessionHandle};
+
+/// How the way ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Nothing was sent to the car.
+    Refused(Reason),
+    /// The write was sent; whether it has its effect is another question.
+    Written(Written),
+}
+
+/// What a write needs.
+#[derive(Clone)]
+pub struct Tools {
+    /// The account's session.
+    pub session: SessionHandle,
+    /// The poller that keeps the car.
+    pub poller: PollerHandle,
+    /// The picture of all cars.
+    pub fleet: watch::Receiver<Fleet>,
+    /// The time.
+    pub clock: Clock,
+    /// The owner's time zone, which is taken for the car's.
+    pub time_zone: TimeZone,
+}
+
+/// Sends one command. `pin` is the car's PIN where the command needs it.
+pub async fn carry_out(tools: Tools, vin: Vin, command: Command, pin: Option<SecretString>) -> Outcome {
+    match prepare(&tools, &vin, &command, pin.as_ref()).await {
+        Ok(prepared) => send(&tools, &vin, &command, prepared).await,
+        Err(refusal) => {
+            warn!(%vin, command = command.name(), reason = %refusal.reason, detail = refusal.detail, "command not sent");
+            Outcome::Refused(refusal.reason)
+        }
+    }
+}
+
+struct Refusal {
+    reason: Reason,
+    detail: String,
+}
+
+struct Prepared {
+    session: Session,
+    operate_password: Option<OperatePassword>,
+    payload: Payload,
+    view: CarView,
+}
+
+async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&SecretString>) -> Result<Prepared, Refusal> {
+    // The vehicle list shows whether the token still lives, and is the only step that may be repeated when it does not.
+    let cars = tools
+        .session
+        .call(|session| async move { session.vehicles().await })
+        .await?;
+    let car = cars.iter().find(|car| car.vin == *vin).cloned();
+    tools.poller.tell(Notice::Listed(cars)).await;
+    let car = car.ok_or_else(|| Refusal {
+        reason: Reason::UnknownVehicle,
+        detail: "the car is not in the vehicle list any more".to_owned(),
+    })?;
+    let session = tools.session.lease().await?.session;
+    let operate_password = match pin {
+        Some(pin) => {
+            session.sync_certificate().await?;
+            Some(session.verify_pin(vin, pin).await?)
+        }
+        None => None,
+    };
+    let plan = charge_plan(tools, &session, vin, command).await?;
+    let now = tools.clock.now();
+    let context = Context {
+        now,
+        local_now: now.to_zoned(tools.time_zone.clone()).datetime(),
+        plan: plan.as_ref(),
+        seed: random(),
+    };
+    let payload = payload::payload(command, &car.model, &context).map_err(|error| Refusal {
+        reason: error.reason(),
+        detail: error.to_string(),
+    })?;
+    let view = tools
+        .fleet
+        .borrow()
+        .get(vin)
+        .map(|view| (**view).clone())
+        .ok_or_else(|| Refusal {
+            reason: Reason::UnknownVehicle,
+            detail: "the car left the fleet meanwhile".to_owned(),
+        })?;
+    Ok(Prepared {
+        session,
+        operate_password,
+        payload,
+        view,
+    })
+}
+
+/// The charging plan is written as a whole, so it is read first; `None` where the command does not touch it.
+///
+/// The cloud's own list of schedules comes first; a car whose plan it does not hold says it in its status.
+async fn charge_plan(
+    tools: &Tools,
+    session: &Session,
+    vin: &Vin,
+    command: &Command,
+) -> Result<Option<ChargePlan>, Refusal> {
+    if !matches!(command, Command::ChargeLimit { .. } | Command::ChargeSchedule(_)) {
+        return Ok(None);
+    }
+    let listed = session.charge_plan(vin).await.map_err(|error| Refusal {
+        reason: Reason::PlanUnknown,
+        detail: format!("the charging plan could not be read, and writing it blindly would lose it: {error}"),
+    })?;
+    let reported = || {
+        let fleet = tools.fleet.borrow();
+        fleet
+            .get(vin)
+            .and_then(|view| view.state.as_ref())
+            .map(|state| state.plan.clone())
+    };
+    Ok(Some(listed.or_else(reported).unwrap_or_default()))
+}
+
+async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -> Outcome {
+    let Prepared {
+        session,
+        operate_password,
+        payload,
+        view,
+    } = prepared;
+    let mut written = Written::new(command, &view, tools.clock.now());
+    let answer = session.write(vin, &payload, operate_password.as_ref()).await;
+    tools.poller.tell(Notice::Boost(vin.clone())).await;
+    match answer {
+        Ok(accepted) => {
+            debug!(%vin, command = command.name(), "the cloud has taken the command");
+            written.cloud_confirmed = match accepted.ticket {
+                None => true,
+                Some(ticket) => result(tools, vin, &ticket, accepted.timeout, accepted.interval).await,
+            };
+            if written.cloud_confirmed {
+                tools.poller.tell(Notice::Boost(vin.clone())).await;
+            }
+            Outcome::Written(written)
+        }
+        Err(error) if error.may_have_arrived() => {
+            warn!(%vin, command = command.name(), %error, "no answer to the write; it is not repeated, the car's state decides");
+            Outcome::Written(written)
+        }
+        Err(error) => {
+            warn!(%vin, command = command.name(), %error, "command refused by the cloud");
+            Outcome::Refused(reason_of(&error))
+        }
+    }
+}
+
+/// Asks until the car has confirmed, as long as the cloud says that asking makes sense.
+async fn result(tools: &Tools, vin: &Vin, ticket: &str, timeout: Duration, interval: Duration) -> bool {
+    let deadline = later(tools.clock.now(), timeout);
+    loop {
+        match tools
+            .session
+            .call(|session| async move { session.result(ticket).await })
+            .await
+        {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(error) => {
+                warn!(%vin, %error, "the result of the command could not be read; the car's state decides");
+                return false;
+            }
+        }
+        let Some(next) = next_question(tools.clock.now(), interval, deadline) else {
+            return false;
+        };
+        tools.clock.sleep_until(next).await;
+    }
+}
+
+/// A random number for the ids of schedule entries.
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    // Without randomness the id is still unique among the few entries of a car, since it also carries the time.
+    let _ = getrandom::fill(&mut bytes);
+    u128::from_ne_bytes(bytes)
+}
+
+/// The moment of the next question, unless it would come after the deadline.
+fn next_question(now: Timestamp, interval: Duration, deadline: Timestamp) -> Option<Timestamp> {
+    let next = later(now, interval);
+    (next <= deadline).then_some(next)
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        let reason = match &error {
+            CallError::NoSession(NoSession::SignInNeeded(_)) => Reason::SignInNeeded,
+            CallError::NoSession(NoSession::Stopping) => Reason::Stopping,
+            CallError::NoSession(NoSession::Unavailable { .. }) => Reason::CloudUnavailable,
+            CallError::Cloud(error) => reason_of(error),
+        };
+        Self {
+            reason,
+            detail: error.to_string(),
+        }
+    }
+}
+
+impl From<NoSession> for Refusal {
+    fn from(error: NoSession) -> Self {
+        CallError::from(error).into()
+    }
+}
+
+impl From<CloudError> for Refusal {
+    fn from(error: CloudError) -> Self {
+        CallError::from(error).into()
+    }
+}
+
+fn reason_of(error: &CloudError) -> Reason {
+    match error {
+        CloudError::PinRejected { .. } => Reason::PinRejected,
+        CloudError::NotPermitted => Reason::MissingRight,
+        CloudError::SignInRejected => Reason::SignInNeeded,
+        error if error.is_transient() => Reason::CloudUnavailable,
+        _ => Reason::CloudRefused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_is_asked_for_until_the_next_question_would_come_too_late() {
+        let start = Timestamp::from_second(1_790_000_000).unwrap();
+        let deadline = later(start, Duration::from_secs(5));
+        let mut asked_at = start;
+        let mut questions = 1;
+        while let Some(next) = next_question(asked_at, Duration::from_secs(2), deadline) {
+            asked_at = next;
+            questions += 1;
+        }
+        assert_eq!(questions, 3, "at 0, 2 and 4 s; 6 s is past the deadline of 5 s");
+    }
+}

@@ -1,0 +1,126 @@
+//! A small world for black-box tests: a simulated cloud, a broker and the bridge between them, each a real process.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::process::Program;
+
+/// A simulated cloud and a directory for everything.
+pub struct World {
+    /// Where everything lies.
+    pub directory: TempDir,
+    /// What the simulated cloud says of itself.
+    pub cloud: Value,
+    http: reqwest::Client,
+    _cloud_process: Program,
+}
+
+impl World {
+    /// Starts a simulated cloud with these cars.
+    pub fn with_cars(models: &[&str]) -> Self {
+        Self::with_arguments(&models.iter().flat_map(|model| ["--car", model]).collect::<Vec<_>>())
+    }
+
+    /// Starts a simulated cloud with these further arguments.
+    pub fn with_arguments(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let cloud_directory = directory.path().join("cloud");
+        let mut all = vec!["simulate", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--dir"];
+        all.push(cloud_directory.to_str().unwrap());
+        all.extend(arguments);
+        let (process, cloud) = Program::start_for_line(directory.path(), &all);
+        Self { directory, cloud, http: reqwest::Client::new(), _cloud_process: process }
+    }
+
+    /// The VIN of a car of the first account.
+    pub fn vin(&self, index: usize) -> String {
+        self.car(index)["vin"].as_str().unwrap().to_owned()
+    }
+
+    /// A car of the first account, as the simulated cloud describes it.
+    pub fn car(&self, index: usize) -> &Value {
+        &self.cloud["accounts"][0]["cars"][index]
+    }
+
+    /// A configuration for the bridge, before a test changes it.
+    pub fn configuration(&self, broker_port: u16) -> Value {
+        let account = &self.cloud["accounts"][0];
+        let cars: Vec<Value> = account["cars"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|car| json!({"vin": car["vin"], "pin": car["pin"]}))
+            .collect();
+        json!({
+            "accounts": [{"username": account["username"], "password": account["password"], "cars": cars}],
+            "certificates": {"app_cert": self.cloud["app_cert"], "app_key": self.cloud["app_key"]},
+            "cloud": {"base_url": self.cloud["base_url"], "server_ca": self.cloud["server_ca"]},
+            "mqtt": {"host": "127.0.0.1", "port": broker_port},
+            "polling": {"parked_seconds": 1},
+            "commands": {"spacing_seconds": 1},
+            "data_dir": self.directory.path().join("data"),
+        })
+    }
+
+    /// Writes a configuration file. JSON is YAML too.
+    pub fn write_configuration(&self, configuration: &Value) -> PathBuf {
+        let file = self.directory.path().join("bridge.yaml");
+        std::fs::write(&file, serde_json::to_string_pretty(configuration).unwrap()).unwrap();
+        file
+    }
+
+    /// Starts the bridge with this configuration.
+    pub fn bridge(&self, configuration: &Value) -> Program {
+        let file = self.write_configuration(configuration);
+        Program::start(self.directory.path(), &["run", "--config", file.to_str().unwrap()])
+    }
+
+    /// Asks the simulated cloud's control interface.
+    pub async fn control(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}{path}", self.cloud["control_url"].as_str().unwrap());
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        let text = answer.text().await.unwrap();
+        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    }
+
+    /// What the simulated cloud was asked for so far.
+    pub async fn requests(&self) -> Vec<Value> {
+        self.control(reqwest::Method::GET, "/requests", None).await.as_array().unwrap().clone()
+    }
+
+    /// The writes of remote control among them: command id and content.
+    pub async fn writes(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.requests()
+            .await
+            .iter()
+            .filter(|request| !request["cmd_id"].is_null() && request["path"].as_str().unwrap().ends_with("/remote/ctl"))
+            .map(|request| (text(&request["cmd_id"]), text(&request["cmd_content"])))
+            .collect()
+    }
+
+    /// How often a path with this end was asked for.
+    pub async fn count(&self, path_end: &str) -> usize {
+        self.requests().await.iter().filter(|request| request["path"].as_str().unwrap().ends_with(path_end)).count()
+    }
+}
+
+/// Waits until `condition` gives something; panics with `what` after `patience`.
+pub async fn eventually<T>(what: &str, patience: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "still not after {patience:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
