@@ -1,46 +1,15 @@
-//! The seam to the command registry: the only file of this room that names it.
+//! The seam to the command registry: what this room asks of it, by command name.
 
-use std::collections::BTreeSet;
-
-use serde_json::{Map, Value as Json};
-
+use crate::vehicle::Car;
+use crate::vehicle::command::gate;
+pub use crate::vehicle::command::gate::Policy;
+use crate::vehicle::command::registry;
+pub use crate::vehicle::command::registry::{Rejection, parse};
 use crate::vehicle::intent::Reason;
-use crate::vehicle::{Car, Command};
 
-/// Which commands the owner allows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Commands the owner switched off, by name.
-    pub deny: BTreeSet<String>,
-}
-
-/// Why something asked for is not a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// The stable reason.
-    pub reason: Reason,
-    /// The same for people.
-    pub detail: String,
-}
-
-/// Whether the account may send the command to this car.
-pub fn offered(name: &str, _car: &Car, policy: &Policy) -> bool {
-    !policy.deny.contains(name)
-}
-
-/// Reads a command by its name or one of its aliases, with its parameters.
-pub fn parse(name: &str, params: &Map<String, Json>) -> Result<Command, Rejection> {
-    match (name, params.get("percent").and_then(Json::as_u64)) {
-        ("lock", _) => Ok(Command::Lock),
-        ("unlock", _) => Ok(Command::Unlock),
-        ("charge-limit", Some(percent @ 1..=100)) => Ok(Command::ChargeLimit {
-            percent: u8::try_from(percent).unwrap_or(100),
-        }),
-        _ => Err(Rejection {
-            reason: Reason::UnknownCommand,
-            detail: format!("no command is called {name:?}"),
-        }),
-    }
+/// Whether the account may send the command to this car, and the owner wants it.
+pub fn offered(name: &str, car: &Car, policy: &Policy) -> bool {
+    registry::find(name).is_some_and(|spec| gate::offered(spec, car, policy))
 }
 
 /// Reads a whole number from a control's message. Home Assistant writes `21.0` where it has steps of 1.
@@ -60,6 +29,6 @@ pub fn whole(payload: &str, min: u8, max: u8, what: &str, unit: &str) -> Result<
 }
 
 /// The codes of the account rights of which a command needs one.
-pub fn rights(_name: &str) -> &'static [u32] {
-    &[]
+pub fn rights(name: &str) -> &'static [u32] {
+    registry::find(name).map_or(&[], |spec| spec.right)
 }

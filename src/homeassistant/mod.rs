@@ -55,6 +55,23 @@ pub struct Options {
     pub configuration_url: Option<String>,
 }
 
+impl Default for Options {
+    /// The usual topics, UTC, everything allowed, and no facts.
+    fn default() -> Self {
+        Self {
+            base_topic: "leapmotor2mqtt".to_owned(),
+            discovery_prefix: "homeassistant".to_owned(),
+            status_topic: "homeassistant/status".to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            support_url: env!("CARGO_PKG_REPOSITORY"),
+            time_zone: TimeZone::UTC,
+            expected_facts: BTreeSet::new(),
+            policy: Policy::default(),
+            configuration_url: None,
+        }
+    }
+}
+
 /// The newest value of every known fact.
 pub type Facts = BTreeMap<(Subject, FactKey), Value>;
 
