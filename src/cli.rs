@@ -1,1 +1,197 @@
-//! placeholder
+//! The command line (`--help` tells it): reads the words, starts what they name, prints, and chooses the exit code.
+//!
+//! 0 done, 1 failed, 2 wrong usage or configuration.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app;
+use crate::app::demo::DemoOptions;
+use crate::homeassistant;
+use crate::simulator;
+use crate::vehicle::Model;
+
+/// Exit code for wrong usage or configuration.
+const WRONG_USAGE: u8 = 2;
+
+#[derive(Parser)]
+#[command(name = "leapmotor2mqtt", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The bridge (default command)
+    Run(RunArgs),
+    /// All on this machine: broker, simulated cloud with three cars, bridge. No account, no network
+    Demo(DemoArgs),
+    /// Only the simulated cloud
+    Simulate(simulator::Options),
+    /// Walks broker, certificate, sign-in, cars and rights, with a remedy for each failure
+    Check(RunArgs),
+    /// The catalog of entities
+    Entities(EntitiesArgs),
+    /// One raw status object to the values its entities show
+    Decode(DecodeArgs),
+    /// Removes every retained topic the bridge ever wrote
+    Purge(RunArgs),
+}
+
+#[derive(Args, Default)]
+struct RunArgs {
+    /// Configuration file; without it config.yaml is read if it exists
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Follow the simulated clock in this file
+    #[arg(long, value_name = "FILE")]
+    simulated_clock: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// Let the cars live a day: drive, charge, sleep
+    #[arg(long)]
+    live: bool,
+    /// Put the cars on this broker instead of an own one
+    #[arg(long, value_name = "HOST:PORT")]
+    mqtt: Option<String>,
+    /// Address of the admin page
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct EntitiesArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Only what this model can have
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Markdown,
+}
+
+#[derive(Args)]
+struct DecodeArgs {
+    /// The model code
+    #[arg(long, value_name = "MODEL", default_value = "C10")]
+    model: String,
+    /// A file with the status object, or - for standard input
+    file: PathBuf,
+}
+
+/// Runs the program with the words it was called with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap prints help and version with code 0, everything else as an error of usage.
+        Err(error) => {
+            let code = if error.use_stderr() { WRONG_USAGE } else { 0 };
+            // A closed terminal cannot be told anything.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(cli.command.unwrap_or(Command::Run(cli.run))) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            let usage = error.downcast_ref::<app::WrongConfiguration>().is_some();
+            ExitCode::from(if usage { WRONG_USAGE } else { 1 })
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => block_on(app::run(&args.into())),
+        Command::Demo(args) => block_on(app::demo::run(
+            DemoOptions {
+                live: args.live,
+                broker: args.mqtt,
+                listen: args.listen,
+            },
+            |description| {
+                print(&if args.json {
+                    description.json_line()
+                } else {
+                    description.text()
+                })
+            },
+        )),
+        Command::Simulate(options) => block_on(app::simulate(options, print)),
+        Command::Check(args) => block_on(app::check::run(&args.into(), print)),
+        Command::Entities(args) => entities(&args),
+        Command::Decode(args) => decode(&args),
+        Command::Purge(args) => block_on(app::purge(&args.into(), print)),
+    }
+}
+
+fn entities(args: &EntitiesArgs) -> anyhow::Result<ExitCode> {
+    let model = args.model.as_deref().map(Model::parse);
+    let format = match args.format {
+        Format::Table => homeassistant::Format::Table,
+        Format::Json => homeassistant::Format::Json,
+        Format::Markdown => homeassistant::Format::Markdown,
+    };
+    print(homeassistant::table(format, model.as_ref()).trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn decode(args: &DecodeArgs) -> anyhow::Result<ExitCode> {
+    let text = if args.file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
+    } else {
+        std::fs::read_to_string(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?
+    };
+    print(&app::decode(&text, &Model::parse(&args.model))?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<RunArgs> for app::Start {
+    fn from(args: RunArgs) -> Self {
+        Self {
+            config: args.config,
+            simulated_clock: args.simulated_clock,
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")?
+        .block_on(work)
+}
+
+/// Prints a line. A reader that went away, such as `head`, is not an error worth a message.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("standard output cannot be written"),
+    }
+}
+
+fn complain(text: &str) {
+    // A closed standard error cannot be told anything.
+    let _ = writeln!(std::io::stderr(), "leapmotor2mqtt: {text}");
+}

@@ -1,3 +1,7 @@
-//! The `leapmotor2mqtt` program: see [`leapmotor2mqtt::cli`].
+//! The `leapmotor2mqtt` program; [`leapmotor2mqtt::cli`] reads its words.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leapmotor2mqtt::cli::main()
+}

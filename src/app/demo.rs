@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Sources};
-use crate::simulator::{self, CarKind, Simulator};
+use crate::simulator::{self, CarKind};
 
 /// How the demo is run.
 pub struct DemoOptions {
@@ -47,7 +46,10 @@ impl Description {
     pub fn text(&self) -> String {
         let mut text = String::from("Simulated cars are on the broker:\n");
         for car in &self.cars {
-            text += &format!("  {:<4} {:<4}  VIN {}  PIN {}\n", car.model, car.powertrain, car.vin, car.pin);
+            text += &format!(
+                "  {:<4} {:<4}  VIN {}  PIN {}\n",
+                car.model, car.powertrain, car.vin, car.pin
+            );
         }
         text += &format!(
             "\nBroker       {} (MQTT 5), {} (MQTT 3.1.1), no user name\nControl      {}\n\n\
@@ -76,16 +78,19 @@ pub async fn run(
     let redactor = super::log_for_people()?;
 
     let (mqtt, mqtt311) = broker(options.broker.as_deref())?;
-    let simulator = Simulator::start(simulator::Options {
+    let simulator = simulator::start(simulator::Options {
         cars: vec![CarKind::T03, CarKind::B10, CarKind::C10Reev],
         live: options.live,
-        ..simulator::Options::in_directory(directory.path().join("cloud"))
+        ..simulator::Options::new(directory.path().join("cloud"))
     })
     .await?;
-    let cloud = simulator.description();
-    let settings = config::load(Sources { overrides: overrides(&cloud, &mqtt, directory.path()), ..Sources::default() })
-        .map_err(super::WrongConfiguration)?
-        .settings;
+    let cloud = simulator.description().clone();
+    let settings = config::load(Sources {
+        overrides: overrides(&cloud, &mqtt, directory.path()),
+        ..Sources::default()
+    })
+    .map_err(super::WrongConfiguration)?
+    .settings;
     let description = Description {
         mqtt,
         mqtt311,
@@ -105,7 +110,11 @@ pub async fn run(
 /// The addresses of the broker for MQTT 5 and 3.1.1: the one given, or an own one.
 fn broker(given: Option<&str>) -> anyhow::Result<(String, String)> {
     if let Some(address) = given {
-        let complete = if address.contains(':') { address.to_owned() } else { format!("{address}:1883") };
+        let complete = if address.contains(':') {
+            address.to_owned()
+        } else {
+            format!("{address}:1883")
+        };
         return Ok((complete.clone(), complete));
     }
     #[cfg(feature = "embedded-broker")]

@@ -69,7 +69,7 @@ pub async fn simulate(
 ) -> anyhow::Result<ExitCode> {
     let cancel = until_interrupted()?;
     log_for_people()?;
-    let simulator = simulator::Simulator::start(options).await?;
+    let simulator = simulator::start(options).await?;
     announce(&serde_json::to_string(&simulator.description())?)?;
     simulator.run(cancel).await;
     Ok(ExitCode::SUCCESS)
@@ -79,7 +79,10 @@ pub async fn simulate(
 pub async fn purge(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     let (settings, _) = prepare(start)?;
     let removed = mqtt::purge(&mqtt_settings(&settings, None)?, &mqtt_options(&settings)).await?;
-    say(&format!("{removed} retained topics removed from {}:{}", settings.mqtt.host, settings.mqtt.port))?;
+    say(&format!(
+        "{removed} retained topics removed from {}:{}",
+        settings.mqtt.host, settings.mqtt.port
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -134,14 +137,35 @@ pub async fn bridge(
         requests,
         manifest,
     };
-    let broker = mqtt::Bridge::new(mqtt_settings(&settings, Some(&vault))?, mqtt_options(&settings), wires, clock);
+    let broker = mqtt::Bridge::new(
+        mqtt_settings(&settings, Some(&vault))?,
+        mqtt_options(&settings),
+        wires,
+        clock,
+    );
     tasks.spawn(named("mqtt", broker.run(parts.clone())));
-    tasks.spawn(named("manifest", keep_manifest(manifest_changed, store.clone(), parts.clone())));
-    let started = FactUpdate { subject: Subject::Bridge, key: STARTED, value: Some(Value::Time(clock.now())) };
+    tasks.spawn(named(
+        "manifest",
+        keep_manifest(manifest_changed, store.clone(), parts.clone()),
+    ));
+    let started = FactUpdate {
+        subject: Subject::Bridge,
+        key: STARTED,
+        value: Some(Value::Time(clock.now())),
+    };
     // Read by the broker's task, which lives as long as this function.
     let _ = facts.send(started).await;
-    let channels = garage::Channels { requests: requested, reports, facts, fleet, fleet_is_complete };
-    tasks.spawn(named("garage", garage(settings, channels, clock, store, vault, parts.clone())));
+    let channels = garage::Channels {
+        requests: requested,
+        reports,
+        facts,
+        fleet,
+        fleet_is_complete,
+    };
+    tasks.spawn(named(
+        "garage",
+        garage(settings, channels, clock, store, vault, parts.clone()),
+    ));
     let written = tokio::spawn(writer.run(writing.clone()));
 
     let failed = tokio::select! {
@@ -210,7 +234,9 @@ async fn garage(
         spacing: settings.commands.spacing,
         time_zone: settings.time_zone.clone(),
     };
-    Garage::new(accounts, rules, channels, clock, store, vault).run(cancel).await;
+    Garage::new(accounts, rules, channels, clock, store, vault)
+        .run(cancel)
+        .await;
 }
 
 /// Waits until the accounts can be used, says once what is wrong with them, and looks again from time to time.
@@ -259,7 +285,13 @@ fn accounts(settings: &Settings, clock: Clock, store: &Store, vault: &Vault) -> 
                 .with_context(|| format!("no password is known for {}", keepsake.account()))?;
             let (cloud, pin) = cloud_settings(settings, Some(store))?;
             let cars = account.cars.iter().map(|car| {
-                (car.vin.clone(), garage::CarConfiguration { name: car.name.clone(), pin: car.pin.clone() })
+                (
+                    car.vin.clone(),
+                    garage::CarConfiguration {
+                        name: car.name.clone(),
+                        pin: car.pin.clone(),
+                    },
+                )
             });
             Ok(garage::Account {
                 credentials: cloud::Credentials {
@@ -278,8 +310,13 @@ fn accounts(settings: &Settings, clock: Clock, store: &Store, vault: &Vault) -> 
 /// The certificate of the app, from its two files.
 fn app_certificate(settings: &Settings) -> anyhow::Result<AppCertificate> {
     let files = &settings.certificates;
-    AppCertificate::from_pem(&read(&files.app_cert)?, &read(&files.app_key)?)
-        .with_context(|| format!("{} and {} cannot be used", files.app_cert.display(), files.app_key.display()))
+    AppCertificate::from_pem(&read(&files.app_cert)?, &read(&files.app_key)?).with_context(|| {
+        format!(
+            "{} and {} cannot be used",
+            files.app_cert.display(),
+            files.app_key.display()
+        )
+    })
 }
 
 /// The cloud as configured, and where the pin of its certificate is kept if there is to be one.
@@ -314,8 +351,14 @@ fn cloud_settings(settings: &Settings, store: Option<&Store>) -> anyhow::Result<
 
 fn mqtt_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<mqtt::MqttSettings> {
     let broker = &settings.mqtt;
-    let client_id = broker.client_id.clone().unwrap_or_else(|| format!("leapmotor2mqtt-{:08x}", random()));
-    let tls = broker.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() });
+    let client_id = broker
+        .client_id
+        .clone()
+        .unwrap_or_else(|| format!("leapmotor2mqtt-{:08x}", random()));
+    let tls = broker.tls.as_ref().map(|tls| TlsFiles {
+        ca: tls.ca.clone(),
+        client: tls.client.clone(),
+    });
     let kept = || vault.and_then(|vault| vault.get(Secret::MqttPassword, ""));
     Ok(mqtt::MqttSettings {
         username: broker.username.clone(),
@@ -344,8 +387,16 @@ fn mqtt_options(settings: &Settings) -> homeassistant::Options {
 
 fn command_policy(settings: &Settings) -> gate::Policy {
     let commands = &settings.commands;
-    for name in commands.allow.iter().chain(&commands.deny).filter(|name| registry::find(name).is_none()) {
-        warn!(name, "commands.allow and commands.deny name a command that does not exist");
+    for name in commands
+        .allow
+        .iter()
+        .chain(&commands.deny)
+        .filter(|name| registry::find(name).is_none())
+    {
+        warn!(
+            name,
+            "commands.allow and commands.deny name a command that does not exist"
+        );
     }
     gate::Policy {
         comfort: commands.comfort,
@@ -362,7 +413,11 @@ fn prepare(start: &Start) -> anyhow::Result<(Settings, Redactor)> {
     for (kind, secret) in loaded.settings.secrets() {
         redactor.add(kind, secret);
     }
-    logging::init(loaded.settings.log, std::env::var("RUST_LOG").ok().as_deref(), redactor.clone())?;
+    logging::init(
+        loaded.settings.log,
+        std::env::var("RUST_LOG").ok().as_deref(),
+        redactor.clone(),
+    )?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -372,7 +427,10 @@ fn prepare(start: &Start) -> anyhow::Result<(Settings, Redactor)> {
 /// Logging for the commands that have no configuration.
 fn log_for_people() -> anyhow::Result<Redactor> {
     let redactor = Redactor::default();
-    let log = config::Log { level: config::LogLevel::Info, format: config::LogFormat::Text };
+    let log = config::Log {
+        level: config::LogLevel::Info,
+        format: config::LogFormat::Text,
+    };
     logging::init(log, std::env::var("RUST_LOG").ok().as_deref(), redactor.clone())?;
     Ok(redactor)
 }
@@ -380,15 +438,20 @@ fn log_for_people() -> anyhow::Result<Redactor> {
 /// The clock to go by. A simulated one is refused unless the cloud is on this machine: it would sign requests to the
 /// real one with wrong times.
 fn clock(start: &Start, settings: &Settings) -> anyhow::Result<Clock> {
-    let Some(file) = &start.simulated_clock else { return Ok(Clock::real()) };
+    let Some(file) = &start.simulated_clock else {
+        return Ok(Clock::real());
+    };
     anyhow::ensure!(
-        cloud::is_loopback(&settings.cloud.base_url),
+        cloud::is_on_this_machine(&settings.cloud.base_url),
         "--simulated-clock works with a simulated cloud only, but cloud.base_url is not on this machine"
     );
     let text = read(file)?;
     let clock: SimulatedClock =
         serde_json::from_slice(&text).with_context(|| format!("{} holds no simulated clock", file.display()))?;
-    anyhow::ensure!(clock.factor > 0.0 && clock.factor.is_finite(), "a simulated clock runs by a factor above 0");
+    anyhow::ensure!(
+        clock.factor > 0.0 && clock.factor.is_finite(),
+        "a simulated clock runs by a factor above 0"
+    );
     Ok(Clock::simulated(clock))
 }
 
