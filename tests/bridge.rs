@@ -30,7 +30,13 @@ impl AtWork {
         let listener = Listener::connect(broker.port()).await;
         let bridge = world.bridge(&configuration);
         let vin = world.vin(0);
-        let at_work = Self { world, broker, listener, bridge, vin };
+        let at_work = Self {
+            world,
+            broker,
+            listener,
+            bridge,
+            vin,
+        };
         at_work.listener.expect("leapmotor2mqtt/bridge/state", "online").await;
         Some(at_work)
     }
@@ -48,12 +54,23 @@ impl AtWork {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unlock_is_accepted_shown_as_pending_and_confirmed_by_the_car() {
-    let Some(at_work) = AtWork::with_a_car().await else { return };
-    at_work.listener.publish(&at_work.topic("door_lock/set"), "UNLOCK", false).await;
+    let Some(at_work) = AtWork::with_a_car().await else {
+        return;
+    };
+    at_work
+        .listener
+        .publish(&at_work.topic("door_lock/set"), "UNLOCK", false)
+        .await;
 
     at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
-    at_work.listener.expect_message(&at_work.topic("command/result"), &["\"accepted\"", "\"unlock\""]).await;
-    at_work.listener.expect_message(&at_work.topic("command/result"), &["\"confirmed\"", "\"unlock\""]).await;
+    at_work
+        .listener
+        .expect_message(&at_work.topic("command/result"), &["\"accepted\"", "\"unlock\""])
+        .await;
+    at_work
+        .listener
+        .expect_message(&at_work.topic("command/result"), &["\"confirmed\"", "\"unlock\""])
+        .await;
     let shown: Vec<String> = at_work
         .listener
         .messages()
@@ -61,27 +78,46 @@ async fn an_unlock_is_accepted_shown_as_pending_and_confirmed_by_the_car() {
         .filter(|(topic, _)| *topic == at_work.topic("door_lock"))
         .map(|(_, payload)| payload)
         .collect();
-    let from_locked: Vec<&str> =
-        shown.iter().map(String::as_str).skip_while(|payload| *payload != "LOCKED").collect();
+    let from_locked: Vec<&str> = shown
+        .iter()
+        .map(String::as_str)
+        .skip_while(|payload| *payload != "LOCKED")
+        .collect();
     assert_eq!(from_locked, ["LOCKED", "UNLOCKING", "UNLOCKED"]);
-    assert_eq!(at_work.world.writes().await, [("110".to_owned(), r#"{"value":"unlock"}"#.to_owned())]);
+    assert_eq!(
+        at_work.world.writes().await,
+        [("110".to_owned(), r#"{"value":"unlock"}"#.to_owned())]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_gets_its_answers_under_its_own_id_and_bad_parameters_a_reason() {
-    let Some(at_work) = AtWork::with_a_car().await else { return };
+    let Some(at_work) = AtWork::with_a_car().await else {
+        return;
+    };
     let command = at_work.topic("command");
     let result = at_work.topic("command/result");
     let say = async |message: Value| at_work.listener.publish(&command, &message.to_string(), false).await;
 
     say(json!({"command": "charge-limit", "params": {"percent": 65}, "id": "abc"})).await;
-    at_work.listener.expect_message(&result, &["\"abc\"", "\"confirmed\""]).await;
+    at_work
+        .listener
+        .expect_message(&result, &["\"abc\"", "\"confirmed\""])
+        .await;
     at_work.listener.expect(&at_work.topic("charge_limit"), "65").await;
 
     for (id, message, reason) in [
-        ("r1", json!({"command": "charge-limit", "params": {"percent": 300}, "id": "r1"}), "out_of_range"),
+        (
+            "r1",
+            json!({"command": "charge-limit", "params": {"percent": 300}, "id": "r1"}),
+            "out_of_range",
+        ),
         ("r2", json!({"command": "teleport", "id": "r2"}), "unknown_command"),
-        ("r3", json!({"command": "lock", "id": "r3", "expires": "2020-01-01T00:00:00Z"}), "expired"),
+        (
+            "r3",
+            json!({"command": "lock", "id": "r3", "expires": "2020-01-01T00:00:00Z"}),
+            "expired",
+        ),
         ("r4", json!({"command": "on3-on", "id": "r4"}), "denied_by_policy"),
     ] {
         say(message).await;
@@ -89,7 +125,10 @@ async fn a_script_gets_its_answers_under_its_own_id_and_bad_parameters_a_reason(
         assert!(answer.contains(reason) && answer.contains("refused"), "{answer}");
     }
     say(json!({"command": "lock", "id": "abc"})).await;
-    at_work.listener.expect_message(&result, &["\"abc\"", "\"duplicate\""]).await;
+    at_work
+        .listener
+        .expect_message(&result, &["\"abc\"", "\"duplicate\""])
+        .await;
     let writes = at_work.world.writes().await;
     assert_eq!(writes.len(), 1, "{writes:?}");
     assert_eq!(writes[0].0, "190");
@@ -112,7 +151,9 @@ async fn only_a_live_and_plain_message_opens_the_car() {
     listener.expect(&set, "").await;
 
     // Live, with the retain bit.
-    listener.expect(&format!("leapmotor2mqtt/{vin}/door_lock"), "LOCKED").await;
+    listener
+        .expect(&format!("leapmotor2mqtt/{vin}/door_lock"), "LOCKED")
+        .await;
     listener.forget();
     listener.publish(&set, "UNLOCK", true).await;
     listener.expect_message(&result, &["\"refused\"", "\"retained\""]).await;
@@ -120,17 +161,28 @@ async fn only_a_live_and_plain_message_opens_the_car() {
 
     // Live and plain.
     listener.publish(&set, "UNLOCK", false).await;
-    listener.expect(&format!("leapmotor2mqtt/{vin}/door_lock"), "UNLOCKED").await;
-    assert_eq!(world.writes().await, [("110".to_owned(), r#"{"value":"unlock"}"#.to_owned())]);
+    listener
+        .expect(&format!("leapmotor2mqtt/{vin}/door_lock"), "UNLOCKED")
+        .await;
+    assert_eq!(
+        world.writes().await,
+        [("110".to_owned(), r#"{"value":"unlock"}"#.to_owned())]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_lost_everything_has_every_topic_back_within_half_a_minute() {
-    let Some(mut at_work) = AtWork::with_a_car().await else { return };
+    let Some(mut at_work) = AtWork::with_a_car().await else {
+        return;
+    };
     let retained = async |port: u16| {
         let fresh = Listener::connect(port).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let topics: Vec<String> = fresh.latest().into_keys().filter(|topic| !topic.ends_with("/result")).collect();
+        let topics: Vec<String> = fresh
+            .latest()
+            .into_keys()
+            .filter(|topic| !topic.ends_with("/result"))
+            .collect();
         topics
     };
     let before = eventually("the first picture is complete", PATIENCE, async || {
@@ -158,11 +210,20 @@ async fn a_refused_password_is_sent_once_and_stated() {
     else {
         return;
     };
-    at_work.listener.expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON").await;
-    at_work.listener.expect("leapmotor2mqtt/bridge/bridge_last_error", "auth").await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON")
+        .await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_last_error", "auth")
+        .await;
     // Somebody pressing buttons does not make it try again either.
     for _ in 0..3 {
-        at_work.listener.publish(&at_work.topic("refresh/set"), "PRESS", false).await;
+        at_work
+            .listener
+            .publish(&at_work.topic("refresh/set"), "PRESS", false)
+            .await;
     }
     // The simulated cloud is asked only after the bridge has had several polls' time.
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -179,19 +240,30 @@ async fn a_refused_password_is_not_tried_again_after_a_restart() {
     else {
         return;
     };
-    at_work.listener.expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON").await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON")
+        .await;
     assert_eq!(at_work.bridge.stop(), Some(0));
     at_work.listener.forget();
     let mut configuration = at_work.world.configuration(at_work.broker.port());
     configuration["accounts"][0]["password"] = json!("wrong-password");
     let _again = at_work.world.bridge(&configuration);
-    at_work.listener.expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON").await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON")
+        .await;
     assert_eq!(at_work.world.count("/acct/v1/login").await, 1);
 
     drop(_again);
     at_work.listener.forget();
-    let _right = at_work.world.bridge(&at_work.world.configuration(at_work.broker.port()));
-    at_work.listener.expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "OFF").await;
+    let _right = at_work
+        .world
+        .bridge(&at_work.world.configuration(at_work.broker.port()));
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "OFF")
+        .await;
     assert_eq!(at_work.world.count("/acct/v1/login").await, 2);
 }
 
@@ -205,33 +277,61 @@ async fn a_refused_pin_is_sent_once_and_then_commands_wait() {
         return;
     };
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
-    at_work.listener.publish(&at_work.topic("door_lock/set"), "UNLOCK", false).await;
-    at_work.listener.expect_message(&at_work.topic("command/result"), &["\"refused\"", "\"pin_rejected\""]).await;
-    at_work.listener.expect(&at_work.topic("commands/availability"), "offline").await;
+    at_work
+        .listener
+        .publish(&at_work.topic("door_lock/set"), "UNLOCK", false)
+        .await;
+    at_work
+        .listener
+        .expect_message(&at_work.topic("command/result"), &["\"refused\"", "\"pin_rejected\""])
+        .await;
+    at_work
+        .listener
+        .expect(&at_work.topic("commands/availability"), "offline")
+        .await;
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
     at_work.listener.forget();
-    at_work.listener.publish(&at_work.topic("door_lock/set"), "UNLOCK", false).await;
-    at_work.listener.expect_message(&at_work.topic("command/result"), &["\"refused\"", "\"pin_rejected\""]).await;
+    at_work
+        .listener
+        .publish(&at_work.topic("door_lock/set"), "UNLOCK", false)
+        .await;
+    at_work
+        .listener
+        .expect_message(&at_work.topic("command/result"), &["\"refused\"", "\"pin_rejected\""])
+        .await;
     assert_eq!(at_work.world.count("/operPwd/verify").await, 1);
     assert_eq!(at_work.world.writes().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_survives_a_restart_without_another_sign_in() {
-    let Some(mut at_work) = AtWork::with_a_car().await else { return };
+    let Some(mut at_work) = AtWork::with_a_car().await else {
+        return;
+    };
     assert_eq!(at_work.bridge.stop(), Some(0));
     at_work.listener.expect("leapmotor2mqtt/bridge/state", "offline").await;
     at_work.listener.forget();
-    let _again = at_work.world.bridge(&at_work.world.configuration(at_work.broker.port()));
+    let _again = at_work
+        .world
+        .bridge(&at_work.world.configuration(at_work.broker.port()));
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
     assert_eq!(at_work.world.count("/acct/v1/login").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_car_that_says_nothing_keeps_its_last_values() {
-    let Some(at_work) = AtWork::with_a_car().await else { return };
+    let Some(at_work) = AtWork::with_a_car().await else {
+        return;
+    };
     let level = at_work.listener.latest()[&at_work.topic("battery_level")].clone();
-    at_work.world.control(reqwest::Method::PUT, &format!("/cars/{}/status", at_work.vin), Some(json!({"signal": {}}))).await;
+    at_work
+        .world
+        .control(
+            reqwest::Method::PUT,
+            &format!("/cars/{}/status", at_work.vin),
+            Some(json!({"signal": {}})),
+        )
+        .await;
     let polls = at_work.world.count("/status/get/c10").await;
     eventually("the empty status was read", PATIENCE, async || {
         (at_work.world.count("/status/get/c10").await > polls + 2).then_some(())
@@ -243,52 +343,75 @@ async fn a_car_that_says_nothing_keeps_its_last_values() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_answers_change_nothing_and_the_bridge_recovers() {
-    let Some(mut at_work) = AtWork::with_a_car().await else { return };
+    let Some(mut at_work) = AtWork::with_a_car().await else {
+        return;
+    };
     for fault in [
         json!({"kind": "garbage", "path": "/status/get/c10", "times": 1}),
         json!({"kind": "http", "code": 502, "path": "/status/get/c10", "times": 1}),
         json!({"kind": "close", "path": "/status/get/c10", "times": 1}),
         json!({"kind": "code", "code": 39, "path": "/status/get/c10", "times": 1}),
     ] {
-        at_work.world.control(reqwest::Method::POST, "/faults", Some(fault.clone())).await;
+        at_work
+            .world
+            .control(reqwest::Method::POST, "/faults", Some(fault.clone()))
+            .await;
         let before = at_work.world.count("/status/get/c10").await;
-        at_work.listener.publish(&at_work.topic("refresh/set"), "PRESS", false).await;
+        at_work
+            .listener
+            .publish(&at_work.topic("refresh/set"), "PRESS", false)
+            .await;
         eventually(&format!("{fault} was met"), PATIENCE, async || {
             (at_work.world.count("/status/get/c10").await > before).then_some(())
         })
         .await;
     }
     at_work.world.control(reqwest::Method::DELETE, "/faults", None).await;
-    at_work.world.control(
-        reqwest::Method::PATCH,
-        &format!("/cars/{}/signals", at_work.vin),
-        Some(json!({"1204": 33, "100003": 33.0})),
-    )
-    .await;
-    at_work.listener.publish(&at_work.topic("refresh/set"), "PRESS", false).await;
+    at_work
+        .world
+        .control(
+            reqwest::Method::PATCH,
+            &format!("/cars/{}/signals", at_work.vin),
+            Some(json!({"1204": 33, "100003": 33.0})),
+        )
+        .await;
+    at_work
+        .listener
+        .publish(&at_work.topic("refresh/set"), "PRESS", false)
+        .await;
     at_work.listener.expect(&at_work.topic("battery_level"), "33").await;
     assert!(at_work.bridge.is_running());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_token_is_renewed_without_anybody_noticing() {
-    let Some(at_work) = AtWork::with_a_car().await else { return };
+    let Some(at_work) = AtWork::with_a_car().await else {
+        return;
+    };
     at_work
         .world
-        .control(reqwest::Method::POST, "/faults", Some(json!({"kind": "code", "code": 3, "path": "/status/get/c10", "times": 1})))
+        .control(
+            reqwest::Method::POST,
+            "/faults",
+            Some(json!({"kind": "code", "code": 3, "path": "/status/get/c10", "times": 1})),
+        )
         .await;
     eventually("the token was refreshed", PATIENCE, async || {
         (at_work.world.count("/token/refresh").await == 1).then_some(())
     })
     .await;
-    at_work.listener.publish(&at_work.topic("door_lock/set"), "UNLOCK", false).await;
+    at_work
+        .listener
+        .publish(&at_work.topic("door_lock/set"), "UNLOCK", false)
+        .await;
     at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
     assert_eq!(at_work.world.count("/acct/v1/login").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_account_the_bridge_waits_and_never_calls_the_cloud() {
-    let Some(mut at_work) = AtWork::with(&["T03"], |_, configuration| configuration["accounts"] = json!([])).await else {
+    let Some(mut at_work) = AtWork::with(&["T03"], |_, configuration| configuration["accounts"] = json!([])).await
+    else {
         return;
     };
     assert!(at_work.bridge.is_running());
@@ -299,8 +422,15 @@ async fn without_an_account_the_bridge_waits_and_never_calls_the_cloud() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_bridge_on_the_same_data_directory_refuses_to_start() {
-    let Some(at_work) = AtWork::with_a_car().await else { return };
-    let mut second = at_work.world.bridge(&at_work.world.configuration(at_work.broker.port()));
-    let code = eventually("it ends", PATIENCE, async || (!second.is_running()).then(|| second.stop())).await;
+    let Some(at_work) = AtWork::with_a_car().await else {
+        return;
+    };
+    let mut second = at_work
+        .world
+        .bridge(&at_work.world.configuration(at_work.broker.port()));
+    let code = eventually("it ends", PATIENCE, async || {
+        (!second.is_running()).then(|| second.stop())
+    })
+    .await;
     assert_eq!(code, Some(1));
 }

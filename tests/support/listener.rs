@@ -48,7 +48,12 @@ impl Listener {
     /// Every message so far: topic and payload.
     pub fn messages(&self) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.heard.lock().unwrap().iter().map(|publish| (text(&publish.topic), text(&publish.payload))).collect()
+        self.heard
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|publish| (text(&publish.topic), text(&publish.payload)))
+            .collect()
     }
 
     /// The newest payload of every topic.
@@ -63,26 +68,35 @@ impl Listener {
 
     /// Waits for a topic to have this payload as its newest.
     pub async fn expect(&self, topic: &str, payload: &str) {
-        eventually(&format!("{topic} = {payload}, it is {:?}", self.latest().get(topic)), Duration::from_secs(20), async || {
-            (self.latest().get(topic).map(String::as_str) == Some(payload)).then_some(())
-        })
+        eventually(
+            &format!("{topic} = {payload}, it is {:?}", self.latest().get(topic)),
+            Duration::from_secs(20),
+            async || (self.latest().get(topic).map(String::as_str) == Some(payload)).then_some(()),
+        )
         .await;
     }
 
     /// Waits for a message on the topic that holds all these texts.
     pub async fn expect_message(&self, topic: &str, texts: &[&str]) -> String {
-        eventually(&format!("{topic} with {texts:?}"), Duration::from_secs(20), async || {
-            self.messages()
-                .into_iter()
-                .find(|(heard, payload)| heard == topic && texts.iter().all(|text| payload.contains(text)))
-                .map(|(_, payload)| payload)
-        })
+        eventually(
+            &format!("{topic} with {texts:?}"),
+            Duration::from_secs(20),
+            async || {
+                self.messages()
+                    .into_iter()
+                    .find(|(heard, payload)| heard == topic && texts.iter().all(|text| payload.contains(text)))
+                    .map(|(_, payload)| payload)
+            },
+        )
         .await
     }
 
     /// Publishes with QoS 1.
     pub async fn publish(&self, topic: &str, payload: &str, retain: bool) {
-        self.client.publish(topic, QoS::AtLeastOnce, retain, payload.to_owned()).await.unwrap();
+        self.client
+            .publish(topic, QoS::AtLeastOnce, retain, payload.to_owned())
+            .await
+            .unwrap();
     }
 
     /// Publishes with MQTT 5 properties.

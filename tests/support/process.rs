@@ -37,13 +37,18 @@ impl Program {
             let _ = std::io::copy(&mut lines, &mut std::io::sink());
         });
         let text = line.recv_timeout(PATIENCE).unwrap_or_default();
-        let value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON line but {text:?}\n{}", program.log()));
+        let value =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON line but {text:?}\n{}", program.log()));
         (program, value)
     }
 
     fn start_with(directory: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         let log = directory.join(format!("{}.log", arguments.first().unwrap_or(&"run")));
-        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_leapmotor2mqtt"))
             .args(arguments)
             .env("LEAPMOTOR2MQTT_LOOPBACK_ONLY", "1")

@@ -28,11 +28,23 @@ impl World {
     pub fn with_arguments(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let cloud_directory = directory.path().join("cloud");
-        let mut all = vec!["simulate", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--dir"];
+        let mut all = vec![
+            "simulate",
+            "--listen",
+            "127.0.0.1:0",
+            "--control",
+            "127.0.0.1:0",
+            "--dir",
+        ];
         all.push(cloud_directory.to_str().unwrap());
         all.extend(arguments);
         let (process, cloud) = Program::start_for_line(directory.path(), &all);
-        Self { directory, cloud, http: reqwest::Client::new(), _cloud_process: process }
+        Self {
+            directory,
+            cloud,
+            http: reqwest::Client::new(),
+            _cloud_process: process,
+        }
     }
 
     /// The VIN of a car of the first account.
@@ -88,12 +100,20 @@ impl World {
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         let text = answer.text().await.unwrap();
-        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+        if text.trim().is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap()
+        }
     }
 
     /// What the simulated cloud was asked for so far.
     pub async fn requests(&self) -> Vec<Value> {
-        self.control(reqwest::Method::GET, "/requests", None).await.as_array().unwrap().clone()
+        self.control(reqwest::Method::GET, "/requests", None)
+            .await
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// The writes of remote control among them: command id and content.
@@ -102,14 +122,20 @@ impl World {
         self.requests()
             .await
             .iter()
-            .filter(|request| !request["cmd_id"].is_null() && request["path"].as_str().unwrap().ends_with("/remote/ctl"))
+            .filter(|request| {
+                !request["cmd_id"].is_null() && request["path"].as_str().unwrap().ends_with("/remote/ctl")
+            })
             .map(|request| (text(&request["cmd_id"]), text(&request["cmd_content"])))
             .collect()
     }
 
     /// How often a path with this end was asked for.
     pub async fn count(&self, path_end: &str) -> usize {
-        self.requests().await.iter().filter(|request| request["path"].as_str().unwrap().ends_with(path_end)).count()
+        self.requests()
+            .await
+            .iter()
+            .filter(|request| request["path"].as_str().unwrap().ends_with(path_end))
+            .count()
     }
 }
 
