@@ -55,7 +55,7 @@ fn identity(archive: &Pkcs12Archive) -> Result<ClientIdentity, AccountCertificat
         .iter()
         .map(|bag| CertificateDer::from(bag.cert.as_der().to_vec()))
         .collect();
-    Ok(ClientIdentity::new(&certificates, key)?)
+    Ok(ClientIdentity::new(certificates, key)?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -12,9 +12,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// A certificate and its private key, ready for TLS. Prints nothing of either.
 #[derive(Clone)]
 pub struct ClientIdentity {
-    certificates: Vec<CertificateDer<'static>>,
-    key: Arc<PrivateKeyDer<'static>>,
     certified: Arc<CertifiedKey>,
+    key: Arc<PrivateKeyDer<'static>>,
 }
 
 /// Why certificates and a key do not make an identity.
@@ -29,28 +28,41 @@ pub enum IdentityError {
 }
 
 impl ClientIdentity {
-    /// Picks the certificate that matches the key. Certificates are compared by their public keys alone, so that old
-    /// forms that TLS libraries no longer check are accepted; judging them is the server's business.
-    pub fn new(certificates: &[CertificateDer<'static>], key: PrivateKeyDer<'static>) -> Result<Self, IdentityError> {
-        let provider = rustls::crypto::ring::default_provider();
-        let signing_key = load(&provider, &key)?;
+    /// Presents the certificate that matches the key, and no other. Certificates are compared by their public keys
+    /// alone, so that old forms that TLS libraries no longer check are accepted; judging them is the server's business.
+    pub fn new(certificates: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, IdentityError> {
+        let mut identity = Self::with_chain(certificates, key)?;
+        let leaf = identity.certified.cert[..1].to_vec();
+        identity.certified = Arc::new(CertifiedKey::new(leaf, Arc::clone(&identity.certified.key)));
+        Ok(identity)
+    }
+
+    /// Presents the certificate that matches the key, then all others.
+    fn with_chain(
+        certificates: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, IdentityError> {
+        let signing_key = ring::default_provider()
+            .key_provider
+            .load_private_key(key.clone_key())
+            .map_err(|_| IdentityError::UnusableKey)?;
         let public_key = signing_key.public_key().ok_or(IdentityError::UnusableKey)?;
-        let matching = certificates
-            .iter()
-            .find(|certificate| subject_public_key(certificate) == Some(public_key.as_ref()))
-            .ok_or(IdentityError::NoMatch)?;
-        let certificates = vec![matching.clone()];
-        let certified = CertifiedKey::new(certificates.clone(), Arc::clone(&signing_key));
+        let matches = |certificate: &CertificateDer<'_>| subject_public_key(certificate) == Some(public_key.as_ref());
+        let (mut chain, others): (Vec<_>, Vec<_>) = certificates.into_iter().partition(matches);
+        if chain.is_empty() {
+            return Err(IdentityError::NoMatch);
+        }
+        chain.extend(others);
         Ok(Self {
-            certificates,
+            certified: Arc::new(CertifiedKey::new(chain, Arc::clone(&signing_key))),
             key: Arc::new(key),
-            certified: Arc::new(certified),
         })
     }
 
     /// The certificate in DER form.
     pub fn certificate(&self) -> &[u8] {
-        &self.certificates[0]
+        // There is one: without it, no identity is made.
+        &self.certified.cert[0]
     }
 
     /// The private key in DER form; a secret.
@@ -62,16 +74,6 @@ impl ClientIdentity {
     pub fn certified(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified)
     }
-}
-
-fn load(
-    provider: &CryptoProvider,
-    key: &PrivateKeyDer<'static>,
-) -> Result<Arc<dyn rustls::sign::SigningKey>, IdentityError> {
-    provider
-        .key_provider
-        .load_private_key(key.clone_key())
-        .map_err(|_| IdentityError::UnusableKey)
 }
 
 /// The public key with its algorithm, as encoded in the certificate.
@@ -132,6 +134,11 @@ pub enum CertificateError {
         "{0} holds the other file's content: certificate and key seem to be swapped. Exchange certificates.app_cert and certificates.app_key"
     )]
     Swapped(PemFile),
+    /// The content decodes, but is no key TLS could use.
+    #[error(
+        "{0} is damaged or of an unusual kind; RSA keys from 2048 bits and elliptic curve keys can be used. Copy the file again"
+    )]
+    UnusableKey(PemFile),
     /// The key has a passphrase.
     #[error("{0} is protected by a passphrase. Remove it: openssl pkey -in app_key.pem -out app_key_plain.pem")]
     EncryptedKey(PemFile),
@@ -154,9 +161,9 @@ impl AppCertificate {
             return Err(CertificateError::Damaged(PemFile::Certificate));
         }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| broken(PemFile::Key, &error))?;
-        match ClientIdentity::new(&certificates, key) {
+        match ClientIdentity::with_chain(certificates, key) {
             Ok(identity) => Ok(Self(identity)),
-            Err(IdentityError::UnusableKey) => Err(CertificateError::Damaged(PemFile::Key)),
+            Err(IdentityError::UnusableKey) => Err(CertificateError::UnusableKey(PemFile::Key)),
             Err(IdentityError::NoMatch) => Err(CertificateError::Mismatch),
         }
     }
@@ -245,7 +252,14 @@ mod tests {
         let marked = format!("\u{feff}{certificate}");
         assert!(AppCertificate::from_pem(marked.as_bytes(), key.as_bytes()).is_ok());
         let chain = other + &certificate;
-        assert!(AppCertificate::from_pem(chain.as_bytes(), key.as_bytes()).is_ok());
+        let AppCertificate(identity) = AppCertificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+        assert_eq!(identity.certified().cert.len(), 2);
+        let own = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        assert_eq!(
+            identity.certificate(),
+            own.as_ref(),
+            "the one that matches the key comes first"
+        );
     }
 
     #[test]
@@ -294,10 +308,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_decodes_to_nonsense_is_damaged() {
+    fn what_decodes_to_nonsense_is_refused() {
         let (certificate, _) = pair();
         let nonsense = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        assert_eq!(error(&certificate, nonsense), CertificateError::Damaged(Key));
+        assert_eq!(error(&certificate, nonsense), CertificateError::UnusableKey(Key));
         let nonsense = nonsense.replace("PRIVATE KEY", "CERTIFICATE");
         assert_eq!(error(nonsense, pair().1), CertificateError::Damaged(Certificate));
     }

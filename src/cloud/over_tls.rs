@@ -251,6 +251,7 @@ async fn what_the_network_does_has_a_meaning_each() {
     let long = Duration::from_secs(20);
     let closed = outcome(Behaviour::Close, long).await;
     assert!(matches!(closed, CloudError::Interrupted(_)), "{closed:?}");
+    assert!(closed.leaves_outcome_open());
     let silent = outcome(Behaviour::Nothing, Duration::from_millis(500)).await;
     assert!(matches!(silent, CloudError::Timeout), "{silent:?}");
     let large = outcome(Behaviour::AnswerWith { bytes: 5 << 20 }, long).await;
@@ -276,6 +277,7 @@ async fn where_nobody_listens_nothing_was_sent() {
     };
     let (_, outcome) = sign_in(settings, Authority::new().app_certificate()).await;
     assert!(matches!(outcome, CloudError::Unreachable(_)), "{outcome:?}");
+    assert!(!outcome.leaves_outcome_open());
 }
 
 #[tokio::test]

@@ -80,8 +80,8 @@ impl Session {
         Ok(OperatePassword(encrypted.into()))
     }
 
-    /// Sends a command. Whatever the outcome, the caller must not send it again: it could act twice. Only
-    /// [`CloudError::Unreachable`] means for certain that nothing was sent.
+    /// Sends a command. Whatever the outcome, the caller must not send it again: it could act twice. Whether a failure
+    /// means that the car will not act is what [`CloudError::leaves_outcome_open`] says.
     pub async fn write(
         &self,
         vin: &Vin,

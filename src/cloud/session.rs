@@ -148,7 +148,7 @@ impl Session {
         let decode = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| CloudError::SessionLost);
         let certificate = CertificateDer::from(decode(&document.certificate)?);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(decode(&document.private_key)?));
-        let certificate = ClientIdentity::new(&[certificate], key).map_err(|_| CloudError::SessionLost)?;
+        let certificate = ClientIdentity::new(vec![certificate], key).map_err(|_| CloudError::SessionLost)?;
         let sign_key = SignKey::from_hex(&document.sign_key).ok_or(CloudError::SessionLost)?;
 
         let account = Account {

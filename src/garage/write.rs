@@ -167,7 +167,7 @@ async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -
             }
             Outcome::Written(written)
         }
-        Err(error) if error.may_have_arrived() => {
+        Err(error) if error.leaves_outcome_open() => {
             warn!(%vin, command = command.name(), %error, "no answer to the write; it is not repeated, the car's state decides");
             Outcome::Written(written)
         }
