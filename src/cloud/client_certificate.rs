@@ -304,6 +304,7 @@ mod tests {
         ];
         for (found, expected) in cases {
             assert_eq!(found, expected);
+            assert!(found.to_string().contains("app certificate"), "{found}");
         }
     }
 

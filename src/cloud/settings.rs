@@ -224,5 +224,10 @@ mod tests {
         let fingerprint: Fingerprint = text.parse().unwrap();
         assert_eq!(fingerprint.to_string(), "ab".repeat(32));
         assert_eq!("abcd".parse::<Fingerprint>(), Err(InvalidFingerprint));
+
+        let kept = serde_json::to_string(&fingerprint).unwrap();
+        assert_eq!(kept, format!("\"{fingerprint}\""));
+        assert_eq!(serde_json::from_str::<Fingerprint>(&kept).unwrap(), fingerprint);
+        assert_eq!(format!("{fingerprint:?}"), format!("Fingerprint({fingerprint})"));
     }
 }

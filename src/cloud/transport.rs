@@ -241,6 +241,21 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_refused_account_certificate_is_a_lost_session() {
+        let refused = || rustls::Error::AlertReceived(AlertDescription::CertificateExpired);
+        assert!(matches!(
+            tls_failure(refused(), Identity::Account),
+            CloudError::SessionLost
+        ));
+        assert!(matches!(
+            tls_failure(refused(), Identity::App),
+            CloudError::AppCertificateRefused(_)
+        ));
+        let other = rustls::Error::AlertReceived(AlertDescription::ProtocolVersion);
+        assert!(matches!(tls_failure(other, Identity::Account), CloudError::Tls(_)));
+    }
+
     #[tokio::test]
     async fn no_name_but_localhost_is_known() {
         let addresses: Vec<SocketAddr> = LoopbackOnly
@@ -248,7 +263,7 @@ mod tests {
             .await
             .unwrap()
             .collect();
-        assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+        assert!(!addresses.is_empty() && addresses.iter().all(|address| address.ip().is_loopback()));
         assert!(LoopbackOnly.resolve("example.org".parse().unwrap()).await.is_err());
     }
 }

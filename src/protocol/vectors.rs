@@ -21,5 +21,5 @@ pub(crate) fn section(name: &str) -> &'static [Value] {
 
 /// A text field of an entry.
 pub(crate) fn text<'a>(entry: &'a Value, name: &str) -> &'a str {
-    entry[name].as_str().unwrap_or_else(|| panic!("{name} is not a text"))
+    entry[name].as_str().expect(name)
 }
