@@ -1,8 +1,8 @@
 //! The maker's cloud: the only room that knows its calls, its field names and its codes.
 //!
 //! Start with [`Gateway`], which signs in and gives a [`Session`]; the session's calls stand in one file per subject.
-//! Every call goes from a [`request::Call`] through [`request`], [`transport`] and [`envelope`]; the last reads every
-//! answer and is the only place that looks at codes. What the room must not know: MQTT, Home Assistant, storage, and
+//! Every call goes through `request`, `transport` and `envelope`; the last reads every answer and is the only place that
+//! looks at codes. What the room must not know: MQTT, Home Assistant, storage, and
 //! when to call. Recovering a lost session and putting the steps of a command in order is the caller's.
 
 mod account_certificate;
