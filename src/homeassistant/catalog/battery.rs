@@ -1,6 +1,7 @@
 //! The traction battery.
 
-use super::entity::{Entity, binary, sensor};
+use super::builder::{binary, sensor};
+use super::entity::Entity;
 use crate::homeassistant::scene::{flag, number};
 use crate::vehicle::Reading as R;
 

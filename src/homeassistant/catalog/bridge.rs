@@ -1,6 +1,7 @@
 //! The bridge itself. With several accounts it shows the worst one.
 
-use super::entity::{Entity, binary, moment, words};
+use super::builder::{binary, moment, words};
+use super::entity::Entity;
 
 pub const ROWS: &[Entity] = &[
     binary("bridge_problem", "Needs attention")

@@ -1,6 +1,7 @@
 //! Plug, charging and the charging plan.
 
-use super::entity::{Entity, Platform, Range, Wish, binary, entity, moment, sensor, words};
+use super::builder::{binary, entity, moment, sensor, words};
+use super::entity::{Entity, Platform, Range, Wish};
 use crate::homeassistant::commands::{Rejection, whole};
 use crate::homeassistant::scene::{Scene, flag, number, word};
 use crate::vehicle::facts::Value;

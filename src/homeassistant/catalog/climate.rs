@@ -1,6 +1,7 @@
 //! Heating and cooling.
 
-use super::entity::{Entity, Platform, binary, entity, sensor, words};
+use super::builder::{binary, entity, sensor, words};
+use super::entity::{Entity, Platform};
 use crate::homeassistant::scene::{flag, word};
 use crate::vehicle::Reading as R;
 

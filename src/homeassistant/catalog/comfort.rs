@@ -1,6 +1,7 @@
 //! Seats, steering wheel and mirrors.
 
-use super::entity::{Entity, binary, sensor};
+use super::builder::{binary, sensor};
+use super::entity::Entity;
 use crate::homeassistant::scene::flag;
 use crate::vehicle::Reading as R;
 

@@ -1,6 +1,7 @@
 //! What we know of the car as a member of the account, and how fresh it is.
 
-use super::entity::{Entity, Fits, Platform, Wish, binary, entity, moment, sensor, words};
+use super::builder::{binary, entity, moment, sensor, words};
+use super::entity::{Entity, Fits, Platform, Wish};
 use crate::homeassistant::scene::{number, word};
 use crate::vehicle::Reading as R;
 use crate::vehicle::car::PinStatus;

@@ -5,6 +5,7 @@
 
 mod battery;
 mod bridge;
+mod builder;
 mod charging;
 mod climate;
 mod comfort;

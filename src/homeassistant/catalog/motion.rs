@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::entity::{Entity, Fits, Platform, binary, entity, moment, sensor, words};
+use super::builder::{binary, entity, moment, sensor, words};
+use super::entity::{Entity, Fits, Platform};
 use crate::homeassistant::scene::{Scene, flag, word};
 use crate::vehicle::facts::Value;
 use crate::vehicle::state::{Activity, Gear};

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::entity::{Entity, Fits, Part, Platform, Wish, binary, entity, sensor};
+use super::builder::{binary, entity, sensor};
+use super::entity::{Entity, Fits, Part, Platform, Wish};
 use crate::homeassistant::commands::{self, Rejection};
 use crate::homeassistant::scene::{Scene, flag, number, word};
 use crate::vehicle::command::EffectGroup;

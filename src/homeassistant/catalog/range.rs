@@ -1,6 +1,7 @@
 //! Range, fuel and mileage.
 
-use super::entity::{Entity, Fits, sensor, words};
+use super::builder::{sensor, words};
+use super::entity::{Entity, Fits};
 use crate::homeassistant::scene::number;
 use crate::vehicle::{Powertrain, Reading as R};
 

@@ -1,6 +1,7 @@
 //! Locks and alarm.
 
-use super::entity::{Entity, Platform, Wish, binary, entity, sensor, words};
+use super::builder::{binary, entity, sensor, words};
+use super::entity::{Entity, Platform, Wish};
 use crate::homeassistant::commands::Rejection;
 use crate::homeassistant::scene::{Scene, flag, number, word};
 use crate::vehicle::command::EffectGroup;

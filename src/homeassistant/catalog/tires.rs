@@ -1,6 +1,7 @@
 //! Tyres.
 
-use super::entity::{Entity, binary, sensor};
+use super::builder::{binary, sensor};
+use super::entity::Entity;
 use crate::homeassistant::scene::{Scene, flag, number};
 use crate::vehicle::Reading as R;
 use crate::vehicle::facts::Value;

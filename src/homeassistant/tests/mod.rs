@@ -1,0 +1,14 @@
+//! The room as a whole.
+
+mod announcements;
+mod catalog;
+mod values;
+
+use super::StateMessage;
+
+/// What a topic holds.
+fn payload<'m>(messages: &'m [StateMessage], device: &str, path: &str) -> &'m str {
+    let topic = format!("leapmotor2mqtt/{device}/{path}");
+    let message = messages.iter().find(|message| message.topic == topic);
+    &message.unwrap_or_else(|| panic!("{topic} is missing")).payload
+}
