@@ -27,6 +27,7 @@ pub struct Discovery {
 
 /// The discovery messages of a car.
 pub fn car_discovery(view: &CarView, facts: &Facts, options: &Options) -> Vec<Discovery> {
+    // Nothing that is announced depends on the time.
     let scene = Scene::new(view, options, jiff::Timestamp::UNIX_EPOCH);
     let vin = &view.car.vin;
     let identity = Identity {

@@ -103,6 +103,7 @@ pub(super) fn control(path: &str) -> Option<(&'static Entity, Control)> {
 
 /// The topics to subscribe to for a car: its JSON commands and the `set` topics of the controls it is offered.
 pub fn command_topics(view: &CarView, options: &Options) -> Vec<String> {
+    // Nothing that is announced depends on the time.
     let scene = Scene::new(view, options, jiff::Timestamp::UNIX_EPOCH);
     let vin = &view.car.vin;
     let mut topics = vec![options.car_topic(vin, COMMAND)];

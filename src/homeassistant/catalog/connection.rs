@@ -23,11 +23,9 @@ pub const ROWS: &[Entity] = &[
         .diagnostic()
         .known(|car| {
             car.state.vehicle_time?;
-            let busy = matches!(
-                car.state.motion.activity,
-                Some(Activity::Driving | Activity::Charging | Activity::Ready)
-            );
-            Some(Value::Flag(car.state.stale && busy))
+            // What a silent car did last is given up unless it was parked.
+            let parked = car.state.motion.activity == Some(Activity::Parked);
+            Some(Value::Flag(car.state.stale && !parked))
         })
         .note("On when a car fell silent that should be talking; a sleeping car is not a problem."),
     sensor("data_age", "Data age")

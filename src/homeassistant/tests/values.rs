@@ -189,8 +189,10 @@ fn live_values_of_a_silent_car_are_unknown_and_only_a_busy_one_is_a_problem() {
     assert_eq!(value(&view, "vehicle_online"), "OFF");
     assert_eq!(value(&view, "frame_frozen"), "OFF");
     assert_eq!(value(&view, "range"), "210");
-    view.state.as_mut().unwrap().motion.activity = Some(Activity::Charging);
-    assert_eq!(value(&view, "frame_frozen"), "ON");
+    for activity in [Some(Activity::Charging), None] {
+        view.state.as_mut().unwrap().motion.activity = activity;
+        assert_eq!(value(&view, "frame_frozen"), "ON");
+    }
 }
 
 proptest! {
