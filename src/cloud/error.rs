@@ -163,6 +163,33 @@ pub enum CloudError {
 }
 
 impl CloudError {
+    /// The stable code of the kind of error, as the `bridge_last_error` entity shows it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SignInRejected | Self::SessionLost => "auth",
+            Self::PinRejected { .. } => "pin",
+            Self::AppCertificateRefused(_) | Self::ServerIdentity { .. } | Self::ServerNotTrusted(_) => "certificate",
+            Self::AccountCertificate(_) => "account_certificate",
+            Self::Verification => "rate_limited",
+            Self::NoVehicleSegment { .. } => "no_vehicle",
+            Self::Timeout => "timeout",
+            Self::Unreachable(_) | Self::Interrupted(_) | Self::Tls(_) => "network",
+            Self::Settings { .. }
+            | Self::NotPermitted
+            | Self::AppVersionRefused { .. }
+            | Self::NotFound
+            | Self::NoData
+            | Self::RequestFailed
+            | Self::Unreadable { .. }
+            | Self::Other { .. } => "server",
+        }
+    }
+
+    /// Whether the way to the cloud is at fault, or the cloud for the moment: the session may be as good as before.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Verification | Self::Unreachable(_)) || self.leaves_outcome_open()
+    }
+
     /// Whether the request may have been carried out all the same: the connection ended after it could have arrived, or
     /// the answer says neither yes nor no. All other failures mean that it was not.
     pub fn leaves_outcome_open(&self) -> bool {

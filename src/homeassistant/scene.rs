@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 
 use crate::homeassistant::Options;
 use crate::homeassistant::catalog::entity::Wish;
@@ -85,13 +84,6 @@ impl<'a> Scene<'a> {
             .iter()
             .find(|(known, _)| *known == code)
             .and_then(|(_, name)| word(name))
-    }
-
-    /// A local date and time the car sent without its zone.
-    pub fn local_time(&self, reading: Reading) -> Option<Value> {
-        let local: DateTime = self.state.frame.text(reading)?.trim().parse().ok()?;
-        let moment = local.to_zoned(self.options.time_zone.clone()).ok()?;
-        Some(Value::Time(moment.timestamp()))
     }
 
     /// How old the newest word of the car is, in seconds.

@@ -126,8 +126,8 @@ pub const ROWS: &[Entity] = &[
     moment("charge_plan_updated", "Charging schedule updated")
         .diagnostic()
         .disabled()
-        .from(&[R::ChargePlanUpdated], |car| car.local_time(R::ChargePlanUpdated))
-        .note("The car gives no time zone; the configured one is assumed."),
+        .from(&[R::ChargePlanUpdated], |car| car.state.plan.updated.map(Value::Time))
+        .note("The car gives no time zone; UTC is assumed."),
     binary("charge_plan_cancelled_once", "Charging schedule skipped once")
         .icon("mdi:calendar-remove")
         .diagnostic()

@@ -4,6 +4,7 @@ use super::builder::{binary, entity, sensor, words};
 use super::entity::{Entity, Platform};
 use crate::homeassistant::scene::{flag, word};
 use crate::vehicle::Reading as R;
+use crate::vehicle::state::AirTreatment;
 
 mod control;
 
@@ -75,18 +76,10 @@ pub const ROWS: &[Entity] = &[
     .diagnostic()
     .disabled()
     .from(&[R::CoolingHeating, R::HeatingFlap], |car| {
-        let direction = car.word(R::CoolingHeating, &[(0, "wind"), (1, "cold"), (2, "hot")]);
-        direction.or_else(|| {
-            // Older cars tell it by their flaps; newer ones that have them too tell more by the climate mode.
-            let frame = &car.state.frame;
-            if frame.raw(R::ClimateMode).is_some() {
-                return None;
-            }
-            match (frame.code(R::CoolingFlap)?, frame.code(R::HeatingFlap)?) {
-                (1 | 2, _) => word("cold"),
-                (0, 1) => word("hot"),
-                _ => word("wind"),
-            }
+        word(match car.state.climate.direction? {
+            AirTreatment::Wind => "wind",
+            AirTreatment::Cold => "cold",
+            AirTreatment::Hot => "hot",
         })
     }),
     binary("fast_cooling", "Fast cooling")
