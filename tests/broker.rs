@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leapmotor2mqtt::clock::Clock;
 use leapmotor2mqtt::homeassistant::{Options, Policy};
-use leapmotor2mqtt::mqtt::{Bridge, Failure, Manifest, MqttSettings, TlsFiles, Wires, probe, purge};
+use leapmotor2mqtt::mqtt::{Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSettings, TlsFiles, Wires, probe, purge};
 use leapmotor2mqtt::vehicle::facts::FactUpdate;
 use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};
 use leapmotor2mqtt::vehicle::{Car, CarView, Command, Fleet, Model, PinStatus, Powertrain, VehicleState, Vin};
@@ -658,7 +658,7 @@ impl Log {
         ONCE.call_once(|| {
             tracing_subscriber::fmt()
                 .with_ansi(false)
-                .with_max_level(tracing::Level::DEBUG)
+                .with_env_filter(format!("debug,{LOG_DIRECTIVE}"))
                 .with_writer(|| Log(thread::current().id()))
                 .init();
         });

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::outbox::Retained;
 use super::publisher::Publisher;
 use super::replies::{Answer, Circumstances, Replies};
-use super::session::{Happening, NotSent, Received, Session, drive};
+use super::session::{Happening, NotSent, Received, Session, drain, drive};
 use super::settings::{MqttSettings, last_will};
 use crate::clock::Clock;
 use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, command_event, result_payload};
@@ -198,7 +198,7 @@ impl Bridge {
                 self.troubles.publishing_refused(&topic, &format!("{reason:?}"));
             }
             Happening::SubscriptionRefused(reason) => self.troubles.subscribing_refused(&format!("{reason:?}")),
-            Happening::Sent(_) | Happening::Acknowledged(_) | Happening::Disconnecting => {}
+            Happening::Sent(_) | Happening::Acknowledged(_) => {}
         }
         Ok(())
     }
@@ -486,16 +486,8 @@ async fn farewell(
             }
         }
         session.disconnect().ok()?;
-        loop {
-            tokio::select! {
-                _ = &mut driver => return None,
-                Some(happening) = happenings.recv() => {
-                    if matches!(happening, Happening::Disconnecting) {
-                        return Some(());
-                    }
-                }
-            }
-        }
+        drain(driver, happenings).await;
+        Some(())
     };
     match timeout(FAREWELL, goodbye).await {
         Ok(Some(())) => info!("said goodbye to the broker"),

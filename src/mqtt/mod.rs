@@ -24,6 +24,7 @@ pub use announcer::Manifest;
 pub use bridge::{Bridge, Wires};
 pub use failure::Failure;
 pub use purge::{probe, purge};
+pub use session::LOG_DIRECTIVE;
 pub use settings::{MqttSettings, TlsFiles, TlsFilesError};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::announcer::{Announcer, Manifest, discovery_filters};
 use super::failure::Failure;
 use super::outbox::Retained;
-use super::session::{Happening, Received, Session, drive};
+use super::session::{Happening, Received, Session, drain, drive};
 use super::settings::MqttSettings;
 use crate::homeassistant::Options;
 
@@ -27,18 +27,15 @@ pub async fn probe(settings: &MqttSettings) -> Result<(), Failure> {
     let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
     let mut driver = pin!(drive(event_loop, sender));
     let met = async {
-        loop {
-            tokio::select! {
-                failure = &mut driver => return Err(failure),
-                Some(happening) = happenings.recv() => match happening {
-                    Happening::Disconnecting => return Ok(()),
-                    happening => {
-                        session.note(&happening);
-                        session.disconnect()?;
-                    }
-                }
-            }
+        tokio::select! {
+            failure = &mut driver => return Err(failure),
+            // The first thing to happen is that the broker accepts us.
+            Some(happening) = happenings.recv() => { session.note(&happening); }
         }
+        session.disconnect()?;
+        // After a goodbye the broker closes the connection, which is no failure any more.
+        drain(driver, happenings).await;
+        Ok(())
     };
     timeout(LONGEST, met).await.unwrap_or_else(|_| Err(too_slow()))
 }
@@ -60,7 +57,6 @@ async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Fail
     let mut driver = pin!(drive(event_loop, sender));
     let mut broom = Broom::new(options);
     let mut quiet_at: Option<Instant> = None;
-    let mut leaving = false;
     loop {
         while session.has_room()
             && let Some(message) = broom.waiting.pop_front()
@@ -75,13 +71,13 @@ async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Fail
         };
         tokio::select! {
             failure = &mut driver => return Err(failure),
-            () = quiet, if !leaving => {
+            () = quiet => {
                 if session.is_settled() {
                     session.disconnect()?;
-                    leaving = true;
-                } else {
-                    quiet_at = Some(Instant::now() + settings.read_back);
+                    drain(driver, happenings).await;
+                    return Ok(broom.removed.len());
                 }
+                quiet_at = Some(Instant::now() + settings.read_back);
             }
             Some(happening) = happenings.recv() => {
                 session.note(&happening);
@@ -93,7 +89,6 @@ async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Fail
                     Happening::Message(message) if broom.take(&message) => {
                         quiet_at = Some(Instant::now() + settings.read_back);
                     }
-                    Happening::Disconnecting => return Ok(broom.removed.len()),
                     _ => {}
                 }
             }

@@ -4,6 +4,7 @@
 //! connection (queued requests, packet ids, a collision of two) can stall the next one.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,17 +15,24 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::outbox::Retained;
 use super::replies::{Answer, Circumstances};
 use super::settings::{IN_FLIGHT, MqttSettings};
 
+/// A directive of the log filter that keeps the library's own messages out: they name topics in full, and with them cars.
+pub const LOG_DIRECTIVE: &str = "rumqttc=off";
+
 /// Requests the library takes before it is full. More than we let be under way, so it never is.
 const REQUESTS: usize = 4 * IN_FLIGHT as usize;
 
 /// Topics subscribed to with one packet.
 const FILTERS: usize = 500;
+
+/// How long the broker may take to close the connection after our goodbye.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Room a packet needs besides topic and payload.
 const PACKET_OVERHEAD: usize = 64;
@@ -47,8 +55,6 @@ pub(super) enum Happening {
     Rejected(u16, PubAckReason),
     /// The broker did not let us subscribe to something.
     SubscriptionRefused(SubscribeReasonCode),
-    /// Our goodbye is on its way.
-    Disconnecting,
 }
 
 /// A message as it arrived.
@@ -104,7 +110,7 @@ impl Session {
                 None
             }
             Happening::Acknowledged(id) | Happening::Rejected(id, _) => self.under_way.remove(id),
-            Happening::Message(_) | Happening::SubscriptionRefused(_) | Happening::Disconnecting => None,
+            Happening::Message(_) | Happening::SubscriptionRefused(_) => None,
         }
     }
 
@@ -226,6 +232,14 @@ pub(super) async fn drive(mut event_loop: EventLoop, happenings: mpsc::Sender<Ha
     }
 }
 
+/// Waits until the broker has closed the connection after our goodbye, or for long enough that it must have got it.
+pub(super) async fn drain(driver: Pin<&mut impl Future<Output = Failure>>, mut happenings: mpsc::Receiver<Happening>) {
+    let heard = async { while happenings.recv().await.is_some() {} };
+    let closed = async { tokio::join!(driver, heard) };
+    // Either way we are done.
+    let _ = timeout(CLOSING, closed).await;
+}
+
 fn happenings_of(event: Event) -> Vec<Happening> {
     match event {
         Event::Incoming(Packet::ConnAck(accepted)) => vec![Happening::Connected {
@@ -243,7 +257,6 @@ fn happenings_of(event: Event) -> Vec<Happening> {
             .map(Happening::SubscriptionRefused)
             .collect(),
         Event::Outgoing(Outgoing::Publish(id)) => vec![Happening::Sent(id)],
-        Event::Outgoing(Outgoing::Disconnect) => vec![Happening::Disconnecting],
         _ => Vec::new(),
     }
 }
