@@ -1,31 +1,28 @@
 //! The task that keeps the connection to the broker.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::future::pending;
-use std::mem::Discriminant;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
-use super::announcer::{Manifest, discovery_filters};
+use super::announcer::discovery_filters;
 use super::backoff::{Backoff, chance};
+use super::commands::Commands;
 use super::failure::Failure;
 use super::outbox::Retained;
 use super::publisher::Publisher;
-use super::replies::{Answer, Circumstances, Replies};
 use super::session::{Happening, NotSent, Received, Session, drain, drive};
 use super::settings::{MqttSettings, last_will};
+use super::troubles::Troubles;
+use super::wires::{News, Wires};
 use crate::clock::Clock;
-use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, command_event, result_payload};
-use crate::vehicle::Fleet;
+use crate::homeassistant::Options;
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
-use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Intent, Origin, Reason, Request};
 
 /// Our state on the bridge topic.
 const ONLINE: &str = "online";
@@ -46,31 +43,11 @@ const SHORTEST_AGEING: Duration = Duration::from_millis(200);
 /// Happenings the event loop may be ahead of us.
 const HAPPENINGS: usize = 64;
 
-/// Facts or reports taken at once before their consequences are worked out.
-const BATCH: usize = 64;
-
-/// A connection that held this long starts the back-off anew.
-const HELD: Duration = Duration::from_secs(30);
-
 /// How long our goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What the bridge is told, and whom it tells.
-pub struct Wires {
-    /// All cars.
-    pub fleet: watch::Receiver<Fleet>,
-    /// Whether every account has told its cars in this run: only then is a car that is not in the fleet gone, and only
-    /// then are its entities removed.
-    pub fleet_is_complete: watch::Receiver<bool>,
-    /// What is not the state of a car.
-    pub facts: mpsc::Receiver<FactUpdate>,
-    /// What became of commands that came in over MQTT.
-    pub reports: mpsc::Receiver<CommandReport>,
-    /// Where commands go.
-    pub requests: mpsc::Sender<Request>,
-    /// What was announced, for the store: it is sent whenever it changes.
-    pub manifest: watch::Sender<Manifest>,
-}
+/// A connection that held this long starts the back-off anew.
+const HELD: Duration = Duration::from_secs(30);
 
 /// Keeps the connection to the broker: publishes what changed, takes commands in, and comes back by itself.
 pub struct Bridge {
@@ -78,8 +55,7 @@ pub struct Bridge {
     clock: Clock,
     wires: Wires,
     publisher: Publisher,
-    inbox: Inbox,
-    replies: Replies,
+    commands: Commands,
     troubles: Troubles,
     /// When ages are worked out again.
     age_at: Instant,
@@ -90,6 +66,7 @@ impl Bridge {
     pub fn new(settings: MqttSettings, mut options: Options, mut wires: Wires, clock: Clock) -> Self {
         options.expected_facts.insert(CONNECTED_SINCE);
         let manifest = wires.manifest.borrow().clone();
+        let commands = Commands::new(wires.requests.clone());
         let mut publisher = Publisher::new(options, manifest);
         publisher.take_fleet(wires.fleet.borrow_and_update().clone());
         publisher.take_completeness(*wires.fleet_is_complete.borrow_and_update());
@@ -98,8 +75,7 @@ impl Bridge {
             clock,
             wires,
             publisher,
-            inbox: Inbox::default(),
-            replies: Replies::default(),
+            commands,
             troubles: Troubles::default(),
             age_at: Instant::now(),
         }
@@ -180,7 +156,10 @@ impl Bridge {
                 self.publisher.take_completeness(complete);
             }
             News::Facts(updates) => updates.into_iter().for_each(|update| self.publisher.take_fact(update)),
-            News::Reports(reports) => reports.iter().for_each(|report| self.answer(report)),
+            News::Reports(reports) => {
+                let options = self.publisher.options();
+                reports.iter().for_each(|report| self.commands.answer(report, options));
+            }
             News::Time => {
                 self.age_at = Instant::now() + self.clock.real_duration(AGEING).max(SHORTEST_AGEING);
                 self.publisher.take_time();
@@ -250,7 +229,7 @@ impl Bridge {
             }
         }
         while link.session.has_room() {
-            if let Some(answer) = self.replies.take_next() {
+            if let Some(answer) = self.commands.take_next() {
                 let sent = link.session.answer(&answer);
                 self.allow_too_large(sent, &answer.topic)?;
             } else if let Some(message) = self.publisher.take_next(self.clock.now()) {
@@ -309,92 +288,11 @@ impl Bridge {
             .as_ref()
             .is_some_and(|topics| topics.contains(&message.topic))
         {
-            self.admit(message);
+            let now = self.clock.now();
+            self.commands.take(message, &mut self.publisher, now);
         } else if link.reading_until.is_some() && message.retained {
             self.publisher.read_back(&message.topic, &message.payload);
         }
-    }
-
-    fn admit(&mut self, received: Received) {
-        let message = Message {
-            topic: &received.topic,
-            payload: &received.payload,
-            retained: received.retained,
-            duplicate: received.duplicate,
-            correlation: received.circumstances.correlation.as_deref(),
-            expiry: received.circumstances.expiry,
-        };
-        let (fleet, options) = (self.publisher.fleet(), self.publisher.options());
-        match self.inbox.admit(&message, fleet, options, self.clock.now()) {
-            Verdict::Ignore => {}
-            Verdict::Act(inbound) => self.request(inbound, received.circumstances),
-            Verdict::Refuse(refusal) => {
-                if refusal.clear_retained {
-                    self.publisher.clear(received.topic);
-                }
-                self.refuse(&refusal, received.circumstances);
-            }
-        }
-    }
-
-    fn request(&mut self, inbound: Inbound, circumstances: Circumstances) {
-        let Inbound {
-            intent, id, expires, ..
-        } = inbound;
-        let received = self.clock.now();
-        match intent {
-            Intent::Bridge(action) => {
-                if self.wires.requests.try_send(Request::Action(action)).is_err() {
-                    warn!("too much is waiting; a request was dropped");
-                }
-            }
-            Intent::Car(vin, command) => {
-                let ticket = self
-                    .replies
-                    .open(circumstances, self.publisher.fleet(), self.publisher.options());
-                let request = CommandRequest {
-                    ticket,
-                    vin,
-                    command,
-                    id,
-                    origin: Origin::Mqtt,
-                    received,
-                    expires,
-                };
-                if let Err(error) = self.wires.requests.try_send(Request::Command(request)) {
-                    let (reason, request) = match error {
-                        TrySendError::Full(request) => (Reason::QueueFull, request),
-                        TrySendError::Closed(request) => (Reason::Stopping, request),
-                    };
-                    if let Request::Command(request) = request {
-                        self.answer(&refused(request, reason, received));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tells whoever sent a message why nothing comes of it.
-    fn refuse(&mut self, refusal: &Refusal, circumstances: Circumstances) {
-        let Some(vin) = &refusal.vin else { return };
-        let (fleet, options) = (self.publisher.fleet(), self.publisher.options());
-        info!(%vin, reason = %refusal.reason, detail = refusal.detail, "a message was refused");
-        let topic = options.result_topic(vin);
-        let payload = refusal.result(self.clock.now());
-        self.replies.refuse(circumstances, &topic, &payload, fleet, options);
-    }
-
-    fn answer(&mut self, report: &CommandReport) {
-        let options = self.publisher.options();
-        let topic = options.result_topic(&report.vin);
-        self.replies
-            .answer(report.ticket, report.state, &topic, &result_payload(report));
-        let (topic, payload) = command_event(report, options);
-        self.replies.enqueue(Answer {
-            topic: topic.into(),
-            payload: payload.into(),
-            correlation: None,
-        });
     }
 
     fn note_connected_since(&mut self, value: Option<Value>) {
@@ -433,40 +331,18 @@ impl Link {
     }
 }
 
-/// Something new from the rest of the house.
-enum News {
-    Fleet,
-    Completeness,
-    Facts(Vec<FactUpdate>),
-    Reports(Vec<CommandReport>),
-    Time,
-}
-
-impl Wires {
-    /// Waits for news. Nothing is lost when the wait is given up. A producer that has ended is not waited for.
-    async fn next(&mut self, age_at: Instant) -> News {
-        tokio::select! {
-            Ok(()) = self.fleet.changed() => News::Fleet,
-            Ok(()) = self.fleet_is_complete.changed() => News::Completeness,
-            Some(first) = self.facts.recv() => News::Facts(batch(first, &mut self.facts)),
-            Some(first) = self.reports.recv() => News::Reports(batch(first, &mut self.reports)),
-            () = sleep_until(age_at) => News::Time,
-        }
-    }
-}
-
-fn batch<T>(first: T, more: &mut mpsc::Receiver<T>) -> Vec<T> {
-    std::iter::once(first)
-        .chain(std::iter::from_fn(|| more.try_recv().ok()))
-        .take(BATCH)
-        .collect()
-}
-
 /// Waits for a moment that may not come.
 async fn due(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
+    }
+}
+
+fn bridge_state(options: &Options, state: &str) -> Retained {
+    Retained {
+        topic: options.bridge_state_topic().into(),
+        payload: state.into(),
     }
 }
 
@@ -492,68 +368,5 @@ async fn farewell(
     match timeout(FAREWELL, goodbye).await {
         Ok(Some(())) => info!("said goodbye to the broker"),
         _ => warn!("the broker did not take our goodbye; it will find out by itself"),
-    }
-}
-
-fn bridge_state(options: &Options, state: &str) -> Retained {
-    Retained {
-        topic: options.bridge_state_topic().into(),
-        payload: state.into(),
-    }
-}
-
-fn refused(request: CommandRequest, reason: Reason, now: Timestamp) -> CommandReport {
-    CommandReport {
-        ticket: request.ticket,
-        vin: request.vin,
-        command: request.command.name(),
-        id: request.id,
-        origin: request.origin,
-        state: CommandState::Refused,
-        reason: Some(reason),
-        received: request.received,
-        finished: Some(now),
-    }
-}
-
-/// What was already said about the broker, so that each trouble is logged once until the connection stands again.
-#[derive(Debug, Default)]
-struct Troubles {
-    failures: HashSet<Discriminant<Failure>>,
-    publishing: bool,
-    subscribing: bool,
-}
-
-impl Troubles {
-    fn report(&mut self, failure: &Failure) {
-        if !self.failures.insert(failure.kind()) {
-            debug!(%failure, "no connection to the broker yet");
-        } else if failure.needs_a_person() {
-            error!("{failure}; trying again from time to time");
-        } else {
-            warn!("{failure}; trying again until it is back");
-        }
-    }
-
-    fn publishing_refused(&mut self, topic: &str, reason: &str) {
-        if !std::mem::replace(&mut self.publishing, true) {
-            error!(
-                topic,
-                reason, "the broker does not let us publish; check the rights of our user"
-            );
-        }
-    }
-
-    fn subscribing_refused(&mut self, reason: &str) {
-        if !std::mem::replace(&mut self.subscribing, true) {
-            error!(
-                reason,
-                "the broker does not let us subscribe; check the rights of our user"
-            );
-        }
-    }
-
-    fn clear(&mut self) {
-        *self = Self::default();
     }
 }

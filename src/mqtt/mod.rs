@@ -4,12 +4,13 @@
 //! hands every command message to. Nothing outside this room names the client library.
 //!
 //! Start with [`Bridge`], the task. What it decides is pure and in files of its own: [`publisher`] (what goes out next)
-//! with [`outbox`] (states) and [`announcer`] (discovery), and [`replies`] (answers to commands). `session` is one
-//! connection. [`purge()`] takes everything of ours off a broker; `embedded` is the broker of the demo.
+//! with [`outbox`] (states) and [`announcer`] (discovery), and [`replies`] (answers to commands). `commands` takes in what
+//! arrives, `session` is one connection. [`purge()`] takes everything of ours off a broker; `embedded` is the broker of the demo.
 
 pub mod announcer;
 mod backoff;
 mod bridge;
+mod commands;
 #[cfg(feature = "embedded-broker")]
 pub mod embedded;
 mod failure;
@@ -19,13 +20,16 @@ mod purge;
 pub mod replies;
 mod session;
 mod settings;
+mod troubles;
+mod wires;
 
 pub use announcer::Manifest;
-pub use bridge::{Bridge, Wires};
+pub use bridge::Bridge;
 pub use failure::Failure;
 pub use purge::{probe, purge};
 pub use session::LOG_DIRECTIVE;
 pub use settings::{MqttSettings, TlsFiles, TlsFilesError};
+pub use wires::Wires;
 
 #[cfg(test)]
 mod fixture;

@@ -187,7 +187,8 @@ impl Publisher {
     /// The broker, or Home Assistant, may know nothing of us: everything goes out again.
     pub fn start_over(&mut self) {
         self.announcer.forget_broker();
-        self.first.clear();
+        // Discovery is worked out again from what the broker turns out to hold; what is to be cleared stays to be cleared.
+        self.first.retain(|message| message.payload.is_empty());
         self.outbox.resend_all();
     }
 

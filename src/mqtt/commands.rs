@@ -1,0 +1,133 @@
+//! What comes in on command topics, and what is said about it.
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::{info, warn};
+
+use super::publisher::Publisher;
+use super::replies::{Answer, Circumstances, Replies};
+use super::session::Received;
+use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, command_event, result_payload};
+use crate::vehicle::Fleet;
+use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Intent, Origin, Reason, Request};
+
+/// Takes messages in, hands on what they ask for, and answers.
+pub(super) struct Commands {
+    inbox: Inbox,
+    replies: Replies,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Commands {
+    /// Hands requests to `requests`, without ever waiting for room.
+    pub fn new(requests: mpsc::Sender<Request>) -> Self {
+        Self {
+            inbox: Inbox::new(),
+            replies: Replies::default(),
+            requests,
+        }
+    }
+
+    /// Takes a message on a command topic.
+    pub fn take(&mut self, received: Received, publisher: &mut Publisher, now: Timestamp) {
+        let message = Message {
+            topic: &received.topic,
+            payload: &received.payload,
+            retained: received.retained,
+            duplicate: received.duplicate,
+            correlation: received.circumstances.correlation.as_deref(),
+            expiry: received.circumstances.expiry,
+        };
+        let (fleet, options) = (publisher.fleet(), publisher.options());
+        match self.inbox.admit(&message, fleet, options, now) {
+            Verdict::Ignore => {}
+            Verdict::Act(inbound) => self.request(inbound, received.circumstances, fleet, options, now),
+            Verdict::Refuse(refusal) => {
+                self.refuse(&refusal, received.circumstances, fleet, options, now);
+                if refusal.clear_retained {
+                    publisher.clear(received.topic);
+                }
+            }
+        }
+    }
+
+    /// Tells the asker and Home Assistant what became of a command.
+    pub fn answer(&mut self, report: &CommandReport, options: &Options) {
+        let topic = options.result_topic(&report.vin);
+        let payload = result_payload(report);
+        self.replies.answer(report.ticket, report.state, &topic, &payload);
+        let (topic, payload) = command_event(report, options);
+        self.replies.enqueue(Answer {
+            topic: topic.into(),
+            payload: payload.into(),
+            correlation: None,
+        });
+    }
+
+    /// The next answer to send, counted as sent.
+    pub fn take_next(&mut self) -> Option<Answer> {
+        self.replies.take_next()
+    }
+
+    fn request(
+        &mut self,
+        inbound: Inbound,
+        circumstances: Circumstances,
+        fleet: &Fleet,
+        options: &Options,
+        now: Timestamp,
+    ) {
+        let request = match inbound.intent {
+            Intent::Bridge(action) => Request::Action(action),
+            Intent::Car(vin, command) => Request::Command(CommandRequest {
+                ticket: self.replies.open(circumstances, fleet, options),
+                vin,
+                command,
+                id: inbound.id,
+                origin: Origin::Mqtt,
+                received: now,
+                expires: inbound.expires,
+            }),
+        };
+        let (reason, request) = match self.requests.try_send(request) {
+            Ok(()) => return,
+            Err(TrySendError::Full(request)) => (Reason::QueueFull, request),
+            Err(TrySendError::Closed(request)) => (Reason::Stopping, request),
+        };
+        match request {
+            Request::Command(request) => self.answer(&refused(request, reason, now), options),
+            Request::Action(action) => warn!(?action, %reason, "a request was dropped"),
+        }
+    }
+
+    /// Tells whoever sent a message why nothing comes of it.
+    fn refuse(
+        &mut self,
+        refusal: &Refusal,
+        circumstances: Circumstances,
+        fleet: &Fleet,
+        options: &Options,
+        now: Timestamp,
+    ) {
+        let Some(vin) = &refusal.vin else { return };
+        info!(%vin, reason = %refusal.reason, detail = refusal.detail, "a message was refused");
+        let topic = options.result_topic(vin);
+        self.replies
+            .refuse(circumstances, &topic, &refusal.result(now), fleet, options);
+    }
+}
+
+fn refused(request: CommandRequest, reason: Reason, now: Timestamp) -> CommandReport {
+    CommandReport {
+        ticket: request.ticket,
+        vin: request.vin,
+        command: request.command.name(),
+        id: request.id,
+        origin: request.origin,
+        state: CommandState::Refused,
+        reason: Some(reason),
+        received: request.received,
+        finished: Some(now),
+    }
+}

@@ -1,0 +1,58 @@
+//! What ties the bridge to the rest of the house.
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::announcer::Manifest;
+use crate::vehicle::Fleet;
+use crate::vehicle::facts::FactUpdate;
+use crate::vehicle::intent::{CommandReport, Request};
+
+/// Facts or reports taken at once before their consequences are worked out.
+const BATCH: usize = 64;
+
+/// What the bridge is told, and whom it tells.
+pub struct Wires {
+    /// All cars.
+    pub fleet: watch::Receiver<Fleet>,
+    /// Whether every account has told its cars in this run: only then is a car that is not in the fleet gone, and only
+    /// then are its entities removed.
+    pub fleet_is_complete: watch::Receiver<bool>,
+    /// What is not the state of a car.
+    pub facts: mpsc::Receiver<FactUpdate>,
+    /// What became of commands that came in over MQTT.
+    pub reports: mpsc::Receiver<CommandReport>,
+    /// Where commands go.
+    pub requests: mpsc::Sender<Request>,
+    /// What was announced, for the store: it is sent whenever it changes.
+    pub manifest: watch::Sender<Manifest>,
+}
+
+/// Something new from the rest of the house.
+pub(super) enum News {
+    Fleet,
+    Completeness,
+    Facts(Vec<FactUpdate>),
+    Reports(Vec<CommandReport>),
+    Time,
+}
+
+impl Wires {
+    /// Waits for news. Nothing is lost when the wait is given up. A producer that has ended is not waited for.
+    pub(super) async fn next(&mut self, age_at: Instant) -> News {
+        tokio::select! {
+            Ok(()) = self.fleet.changed() => News::Fleet,
+            Ok(()) = self.fleet_is_complete.changed() => News::Completeness,
+            Some(first) = self.facts.recv() => News::Facts(batch(first, &mut self.facts)),
+            Some(first) = self.reports.recv() => News::Reports(batch(first, &mut self.reports)),
+            () = sleep_until(age_at) => News::Time,
+        }
+    }
+}
+
+fn batch<T>(first: T, more: &mut mpsc::Receiver<T>) -> Vec<T> {
+    std::iter::once(first)
+        .chain(std::iter::from_fn(|| more.try_recv().ok()))
+        .take(BATCH)
+        .collect()
+}
