@@ -163,10 +163,13 @@ async fn a_broker_that_lets_us_in_but_not_publish_is_named_once() {
 #[tokio::test]
 async fn a_probe_tells_an_absent_broker_from_one_that_refuses() {
     let Some(mut broker) = Mosquitto::prepare() else { return };
-    assert!(matches!(probe(&settings(broker.port())).await, Err(Failure::Away(_))));
+    assert!(matches!(
+        probe(&settings(broker.port()), &options()).await,
+        Err(Failure::Away(_))
+    ));
     broker.configure(&broker.password_file("bridge", "right"));
     broker.run();
-    let refused = probe(&settings(broker.port())).await;
+    let refused = probe(&settings(broker.port()), &options()).await;
     assert!(
         matches!(refused, Err(Failure::NotAuthorised | Failure::WrongCredentials)),
         "{refused:?}"
@@ -176,7 +179,18 @@ async fn a_probe_tells_an_absent_broker_from_one_that_refuses() {
         password: Some("right".into()),
         ..settings(broker.port())
     };
-    probe(&right).await.unwrap();
+    probe(&right, &options()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_probe_tells_that_we_may_not_publish() {
+    let Some(mut broker) = Mosquitto::prepare() else { return };
+    let rights = broker.dir().join("acl");
+    std::fs::write(&rights, "topic read #\n").unwrap();
+    broker.configure(&format!("allow_anonymous true\nacl_file {}\n", rights.display()));
+    broker.run();
+    let refused = probe(&settings(broker.port()), &options()).await;
+    assert!(matches!(refused, Err(Failure::Forbidden(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -398,8 +412,8 @@ async fn tls_accepts_the_right_authority_and_no_other() {
             ..settings(broker.port())
         }
     };
-    probe(&with(certificate)).await.unwrap();
-    let refused = probe(&with(other)).await;
+    probe(&with(certificate), &options()).await.unwrap();
+    let refused = probe(&with(other), &options()).await;
     assert!(matches!(refused, Err(Failure::Tls(_))), "{refused:?}");
 }
 
@@ -468,6 +482,16 @@ mod embedded {
         until_retained(broker.v5.port(), &[BRIDGE_STATE], says("offline")).await;
         purge(&settings(broker.v5.port()), &options()).await.unwrap();
         until_retained(broker.v5.port(), &OURS, BTreeMap::is_empty).await;
+    }
+
+    #[tokio::test]
+    async fn the_demo_broker_hands_out_more_retained_topics_than_may_be_in_flight() {
+        let broker = tokio::task::spawn_blocking(|| *BROKER).await.unwrap();
+        let client = Client::connect(broker.v5.port()).await;
+        for number in 0..500 {
+            client.publish(&format!("many/{number}"), "1", true).await;
+        }
+        until_retained(broker.v5.port(), &["many/#"], |held| held.len() == 500).await;
     }
 
     async fn retained_by_version_311(broker: SocketAddr, topic: &str) -> String {

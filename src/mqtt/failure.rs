@@ -36,6 +36,9 @@ pub enum Failure {
     /// It does not speak MQTT 5, or not in a way we understand.
     #[error("the broker does not speak MQTT 5 as we understand it ({0})")]
     Protocol(String),
+    /// It lets us in, but not use this topic.
+    #[error("the broker does not let our user publish or subscribe on {0}")]
+    Forbidden(String),
     /// Any other refusal, by the broker's own code.
     #[error("the broker refused the connection ({0})")]
     Refused(String),

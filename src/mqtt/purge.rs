@@ -11,9 +11,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::announcer::{Announcer, Manifest, discovery_filters};
 use super::failure::Failure;
 use super::outbox::Retained;
+use super::replies::Answer;
 use super::session::{Happening, Received, Session, drain, drive};
 use super::settings::MqttSettings;
 use crate::homeassistant::Options;
+use crate::vehicle::facts::Subject;
 
 /// Happenings the event loop may be ahead of us.
 const HAPPENINGS: usize = 64;
@@ -21,16 +23,32 @@ const HAPPENINGS: usize = 64;
 /// How long the whole of it may take.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Connects once and says goodbye: whether the broker is there and lets us in.
-pub async fn probe(settings: &MqttSettings) -> Result<(), Failure> {
+/// Connects once, tries whether we may publish and subscribe below our base topic, and says goodbye.
+pub async fn probe(settings: &MqttSettings, options: &Options) -> Result<(), Failure> {
     let (mut session, event_loop) = Session::open(settings, None);
     let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
     let mut driver = pin!(drive(event_loop, sender));
+    let topic = options.topic(&Subject::Bridge, "check");
     let met = async {
-        tokio::select! {
-            failure = &mut driver => return Err(failure),
-            // The first thing to happen is that the broker accepts us.
-            Some(happening) = happenings.recv() => { session.note(&happening); }
+        loop {
+            let happening = tokio::select! {
+                failure = &mut driver => return Err(failure),
+                Some(happening) = happenings.recv() => happening,
+            };
+            session.note(&happening);
+            match happening {
+                Happening::Connected { .. } => {
+                    session.subscribe_plain([topic.clone()])?;
+                    session.answer(&Answer {
+                        topic: topic.as_str().into(),
+                        payload: "".into(),
+                        correlation: None,
+                    })?;
+                }
+                Happening::Acknowledged(_) => break,
+                Happening::Rejected(..) | Happening::SubscriptionRefused(_) => return Err(Failure::Forbidden(topic)),
+                Happening::Message(_) | Happening::Sent(_) => {}
+            }
         }
         session.disconnect()?;
         // After a goodbye the broker closes the connection, which is no failure any more.
