@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -67,7 +68,7 @@ class Bridge:
         text = self._process.stdout.readline() if ready else ""
         if not text:
             self.stop()
-            raise RuntimeError(f"the demo printed no line: {log.read_text(errors='replace')[-2000:]}")
+            raise RuntimeError("\n".join(["the demo printed no line", *tail(log)]))
         return json.loads(text)
 
     def stop(self) -> bool:
@@ -140,6 +141,11 @@ def publish(broker: tuple[str, int], topic: str, payload: bytes) -> None:
     client.loop_stop()
 
 
+def tail(log: pathlib.Path) -> list[str]:
+    """The last lines of a log."""
+    return log.read_text(errors="replace").splitlines()[-20:]
+
+
 def mqtt_client() -> paho.Client:
     version = paho.MQTTv5 if SPEAKS_MQTT5 else paho.MQTTv311
     return paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=version)
@@ -175,6 +181,7 @@ class Check:
             self.expect(False, f"{entity} is enabled but unavailable")
 
         devices = {device["id"]: device for device in await self.hass.call("config/device_registry/list")}
+        known = {entry["entity_id"] for entry in entries}
         names = collections.Counter()
         for entry in entries:
             entity, name = entry["entity_id"], entry["original_name"]
@@ -184,8 +191,7 @@ class Check:
                 repeats = name.lower().startswith(device["name"].lower())
                 self.expect(not repeats, f"{entity}: its name `{name}` repeats the device's")
             names[entry["device_id"], entity.split(".")[0], name] += 1
-            numbered = re.search(r"_\d+$", entity)
-            clash = numbered and not entry["unique_id"].endswith(numbered[0])
+            clash = re.sub(r"_\d+$", "", entity) in known - {entity}
             self.expect(not clash, f"{entity}: numbered by Home Assistant because another has its name")
         for (_, platform, name), count in names.items():
             self.expect(count == 1, f"{count} {platform} entities of one device are named `{name}`")
@@ -214,7 +220,9 @@ class Check:
             return self.hass.states.get(lock) == "unlocked"
 
         await self.hass.until(unlocked, self.patience)
-        shown = [state for entity, state in self.hass.history[start:] if entity == lock]
+        changes = [state for entity, state in self.hass.history[start:] if entity == lock]
+        # A change of an attribute repeats the state.
+        shown = [state for state, _ in itertools.groupby(changes)]
         self.expect(shown == ["unlocking", "unlocked"], f"after lock.unlock {lock} showed {shown}")
 
         new = [request for request in await self.requests(control_url) if request["n"] > before]
@@ -317,6 +325,8 @@ def main() -> int:
     try:
         with contextlib.ExitStack() as stack:
             findings = asyncio.run(run(arguments, folder, stack))
+        if findings:
+            print("  the bridge's last words:", *tail(folder / "bridge.log"), sep="\n    ")
     except (HomeAssistantError, OSError, RuntimeError, TimeoutError) as error:
         print(f"the check could not run: {error!r}", file=sys.stderr)
         return 2
