@@ -42,8 +42,13 @@ pub enum LoggingError {
 }
 
 /// Starts logging to standard error. `rust_log` is the value of that environment variable; it wins over the level.
-pub fn init(log: Log, rust_log: Option<&str>, redactor: Redactor) -> Result<(), LoggingError> {
-    let filter = filter(log.level, rust_log)?;
+///
+/// `silenced` are directives that hold whatever else is asked for: of libraries whose own log shows what ours must not.
+pub fn init(log: Log, rust_log: Option<&str>, silenced: &[&str], redactor: Redactor) -> Result<(), LoggingError> {
+    let mut filter = filter(log.level, rust_log)?;
+    for directive in silenced {
+        filter = filter.add_directive(directive.parse()?);
+    }
     let colours = io::stderr().is_terminal();
     Ok(subscriber(filter, log.format, colours, io::stderr, redactor).try_init()?)
 }

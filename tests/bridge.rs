@@ -192,7 +192,7 @@ async fn a_broker_that_lost_everything_has_every_topic_back_within_half_a_minute
     .await;
 
     at_work.broker.kill();
-    at_work.broker.restart_empty();
+    at_work.broker.run();
     eventually("every topic is back", Duration::from_secs(30), async || {
         let after = retained(at_work.broker.port()).await;
         before.iter().all(|topic| after.contains(topic)).then_some(())

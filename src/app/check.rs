@@ -31,7 +31,7 @@ pub async fn run(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> any
 
     let broker = format!("broker {}:{}", settings.mqtt.host, settings.mqtt.port);
     match super::mqtt_settings(&settings, vault) {
-        Ok(mqtt) => walk.step(&broker, mqtt::probe(&mqtt).await)?,
+        Ok(mqtt) => walk.step(&broker, mqtt::probe(&mqtt, &super::mqtt_options(&settings)).await)?,
         Err(error) => walk.step(&broker, Err::<(), _>(error))?,
     };
     if settings.accounts.is_empty() {

@@ -413,11 +413,7 @@ fn prepare(start: &Start) -> anyhow::Result<(Settings, Redactor)> {
     for (kind, secret) in loaded.settings.secrets() {
         redactor.add(kind, secret);
     }
-    logging::init(
-        loaded.settings.log,
-        std::env::var("RUST_LOG").ok().as_deref(),
-        redactor.clone(),
-    )?;
+    start_logging(loaded.settings.log, &redactor)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -431,8 +427,22 @@ fn log_for_people() -> anyhow::Result<Redactor> {
         level: config::LogLevel::Info,
         format: config::LogFormat::Text,
     };
-    logging::init(log, std::env::var("RUST_LOG").ok().as_deref(), redactor.clone())?;
+    start_logging(log, &redactor)?;
     Ok(redactor)
+}
+
+fn start_logging(log: config::Log, redactor: &Redactor) -> anyhow::Result<()> {
+    let silenced = [
+        mqtt::LOG_DIRECTIVE,
+        #[cfg(feature = "embedded-broker")]
+        mqtt::embedded::LOG_DIRECTIVE,
+    ];
+    Ok(logging::init(
+        log,
+        std::env::var("RUST_LOG").ok().as_deref(),
+        &silenced,
+        redactor.clone(),
+    )?)
 }
 
 /// The clock to go by. A simulated one is refused unless the cloud is on this machine: it would sign requests to the

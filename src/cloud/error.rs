@@ -193,6 +193,9 @@ impl CloudError {
     /// Whether the request may have been carried out all the same: the connection ended after it could have arrived, or
     /// the answer says neither yes nor no. All other failures mean that it was not.
     pub fn leaves_outcome_open(&self) -> bool {
-        matches!(self, Self::Interrupted(_) | Self::Timeout | Self::Tls(_) | Self::Unreadable { .. })
+        matches!(
+            self,
+            Self::Interrupted(_) | Self::Timeout | Self::Tls(_) | Self::Unreadable { .. }
+        )
     }
 }
