@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::payload::{Climate, ClimateMode, Effect, Seat};
+use super::profile::CarKind;
 use super::signals::*;
 use super::{Activity, Car};
-use crate::simulator::car::profile::CarKind;
 
 /// The cloud ends a preparation after this time.
 const PREPARATION: SignedDuration = SignedDuration::from_mins(20);

@@ -4,9 +4,10 @@ use std::f64::consts::TAU;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::profile::CarKind;
+use super::route::along_route;
 use super::signals::*;
 use super::{Activity, Car, Link, Scenario};
-use crate::simulator::car::profile::CarKind;
 
 /// A drive ends by itself at this state of charge, %.
 const EMPTY: f64 = 5.0;
@@ -22,20 +23,6 @@ const CLIMATE_POWER: f64 = 1.6;
 
 /// Current of a car at rest that is awake, A.
 const RESTING_CURRENT: f64 = 0.4;
-
-/// The round trip every drive follows: offsets from home in degrees (latitude, longitude), back to the start.
-const ROUTE: [(f64, f64); 7] = [
-    (0.0, 0.0),
-    (0.012, 0.018),
-    (0.031, 0.027),
-    (0.052, 0.061),
-    (0.038, 0.094),
-    (0.011, 0.072),
-    (-0.009, 0.031),
-];
-
-/// Kilometres of one degree of latitude.
-const KM_PER_DEGREE: f64 = 111.2;
 
 impl Car {
     /// Whether values change from frame to frame.
@@ -59,8 +46,11 @@ impl Car {
                 self.come_to_rest();
                 self.values.switch(AC_ON, false);
             }
-            // Whatever it did is the last that was heard of it.
-            Scenario::Offline => return,
+            Scenario::Offline => {
+                // Whatever it did is the last that was heard of it, and nothing reaches it any more.
+                self.pending.clear();
+                return;
+            }
             Scenario::Drive => self.set_off(now),
             Scenario::Plugged => self.plug_in(false),
             Scenario::ChargeAc => self.start_charging(false, now),
@@ -90,9 +80,7 @@ impl Car {
         self.activity = Activity::Plugged;
         self.values.switch(AC_PORT, !dc);
         self.values.switch(DC_PLUG, dc);
-        // The T03 says "not charging" as long as nothing flows.
-        self.values
-            .set(CHARGE_STATE, if self.kind == CarKind::T03 { 0.0 } else { 1.0 });
+        self.values.set(CHARGE_STATE, 1.0);
     }
 
     /// Charging begins; the session in the diary with it.
@@ -321,29 +309,6 @@ fn minutes_to(kind: CarKind, dc: bool, soc: f64, limit: f64) -> f64 {
     (hours * 60.0).round()
 }
 
-/// The point this far along the round trip.
-fn along_route(home: (f64, f64), km: f64) -> (f64, f64) {
-    let point = |index: usize| ROUTE[index % ROUTE.len()];
-    let shrink = home.0.to_radians().cos();
-    let length = |index: usize| {
-        let (from, to) = (point(index), point(index + 1));
-        (to.0 - from.0).hypot((to.1 - from.1) * shrink) * KM_PER_DEGREE
-    };
-    let round: f64 = (0..ROUTE.len()).map(length).sum();
-    let mut left = km % round;
-    let mut leg = 0;
-    while leg + 1 < ROUTE.len() && left > length(leg) {
-        left -= length(leg);
-        leg += 1;
-    }
-    let (from, to) = (point(leg), point(leg + 1));
-    let share = (left / length(leg)).min(1.0);
-    (
-        home.0 + from.0 + (to.0 - from.0) * share,
-        home.1 + from.1 + (to.1 - from.1) * share,
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -443,19 +408,5 @@ mod tests {
         let last = car.status(after(3));
         car.play(Scenario::Offline, after(3));
         assert_eq!(car.status(after(300)), last);
-    }
-
-    #[test]
-    fn the_route_is_a_round_trip() {
-        let home = (45.0, 9.0);
-        assert_eq!(along_route(home, 0.0), home);
-        let mut km = 0.0;
-        let mut before = home;
-        while km < 60.0 {
-            km += 0.1;
-            let here = along_route(home, km);
-            assert!((here.0 - before.0).abs() < 0.002 && (here.1 - before.1).abs() < 0.002);
-            before = here;
-        }
     }
 }

@@ -11,6 +11,7 @@ mod live;
 pub mod payload;
 pub mod plan;
 pub mod profile;
+mod route;
 mod signals;
 
 use std::collections::BTreeMap;
