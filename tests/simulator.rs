@@ -1,5 +1,6 @@
 //! The simulated cloud as a client sees it: over TLS, with certificates, signatures and tokens.
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

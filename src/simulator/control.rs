@@ -51,8 +51,8 @@ impl IntoResponse for Fail {
     }
 }
 
-fn bad(reason: impl ToString) -> Fail {
-    Fail(StatusCode::BAD_REQUEST, reason.to_string())
+fn bad(reason: impl Into<String>) -> Fail {
+    Fail(StatusCode::BAD_REQUEST, reason.into())
 }
 
 fn unknown(what: &str, name: &str) -> Fail {
@@ -66,7 +66,7 @@ fn done() -> Outcome {
 /// Reads a JSON body whatever content type it claims; no body is an empty object.
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Fail> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(bad)
+    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
 }
 
 fn car<'a>(world: &'a mut World, vin: &str) -> Result<&'a mut Car, Fail> {

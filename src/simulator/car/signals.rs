@@ -177,8 +177,11 @@ fn known(key: &str) -> Option<Signal> {
 
 fn round(number: f64, decimals: u8) -> f64 {
     let scale = 10f64.powi(i32::from(decimals));
-    (number * scale).round() / scale
+    // Adding nought turns a negative nought, which no car sends, into a plain one.
+    (number * scale).round() / scale + 0.0
 }
+
+// What the simulation itself changes; the rest of what a model reports stands in its profile alone.
 
 pub const SENT_AT: Signal = Signal::whole("sts", "collectTimeMs");
 pub const COLLECT_TIME: Signal = Signal::whole("", "collectTime");
@@ -277,7 +280,7 @@ mod tests {
         values
     }
 
-    fn patch(values: &mut Values, changes: Value) {
+    fn patch(values: &mut Values, changes: &Value) {
         values.patch(changes.as_object().unwrap());
     }
 
@@ -296,7 +299,7 @@ mod tests {
         named.set(SOC, 70.6);
         patch(
             &mut named,
-            json!({"1204": 55, "driverDoorLockStatus": false, "new": "x"}),
+            &json!({"1204": 55, "driverDoorLockStatus": false, "new": "x"}),
         );
         assert_eq!(named.wire()["soc"], 55);
         assert_eq!(named.number(SOC), 55.0);
@@ -307,10 +310,10 @@ mod tests {
     #[test]
     fn both_readings_of_the_battery_level_follow_one_patch() {
         let mut values = values(Form::Numbered);
-        patch(&mut values, json!({"soc": 55}));
+        patch(&mut values, &json!({"soc": 55}));
         assert_eq!(values.wire()["1204"], 55);
         assert_eq!(values.wire()["100003"], 55.0);
-        patch(&mut values, json!({"1204": 50, "100003": 49.8}));
+        patch(&mut values, &json!({"1204": 50, "100003": 49.8}));
         assert_eq!(values.wire()["100003"], 49.8);
     }
 

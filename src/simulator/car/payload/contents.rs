@@ -1,5 +1,6 @@
 //! Reads the contents of commands that are more than a fixed text.
 
+use jiff::ToSpan;
 use jiff::civil::{DateTime, Time};
 use serde_json::{Map, Value, json};
 
@@ -91,6 +92,11 @@ fn settings(content: &Map<String, Value>) -> Result<Climate, Rejection> {
     })
 }
 
+/// Whether climate settings are for climate that is on, as in everything but the command itself.
+fn is_running(content: &Map<String, Value>) -> bool {
+    matches!(content.get("operate").and_then(Value::as_str), Some("manual" | "auto"))
+}
+
 /// The proven form with position and level; the older `"<seat>,<level>"` is taken and ignored.
 pub(super) fn seat(content: &Map<String, Value>, effect: fn(Seat, u8) -> Effect) -> Result<Effect, Rejection> {
     if let Ok([value]) = texts(content, &["value"]) {
@@ -175,7 +181,7 @@ pub(super) fn bundle(content: &Map<String, Value>) -> Result<Effect, Rejection> 
             return Err(Rejection::Malformed);
         }
         match part.as_str() {
-            "air_condition" => effects.push(Effect::Climate(settings(&fields)?)),
+            "air_condition" if is_running(&fields) => effects.push(Effect::Climate(settings(&fields)?)),
             "seat_setting" => {
                 let [driver, passenger, left, right] =
                     texts(&fields, &["driver", "copilot", "left_rear", "right_rear"])?;
@@ -186,7 +192,7 @@ pub(super) fn bundle(content: &Map<String, Value>) -> Result<Effect, Rejection> 
                 seat_setting(Seat::Passenger, right)?;
             }
             "steeringWheelHeatCtrl" if texts(&fields, &["level"])? == ["2"] => {
-                effects.push(Effect::SteeringWheel(true))
+                effects.push(Effect::SteeringWheel(true));
             }
             "rearMirrorHeating" if texts(&fields, &["value"])? == ["2"] => effects.push(Effect::Mirrors(true)),
             "syn_path" => {
@@ -243,6 +249,9 @@ pub(super) fn climate_schedule(content: &Map<String, Value>, now: DateTime) -> R
             body.insert("circle".to_owned(), Value::from("out"));
         }
         settings(&body)?;
+        if !is_running(&body) {
+            return Err(Rejection::Malformed);
+        }
         let complete = entry.contains_key("set_id") && entry.contains_key("update_time");
         if complete && matches!(on, Some("0" | "1")) {
             Ok(())
@@ -304,7 +313,7 @@ fn schedule(
             .ok_or(Rejection::Malformed)?;
         let start = DateTime::strptime("%Y-%m-%d %H:%M:%S", start).map_err(|_| Rejection::Malformed)?;
         // The car's zone is not known here; half a day of tolerance keeps every zone out of trouble.
-        if days.is_empty() && start + jiff::Span::new().hours(14) < now {
+        if days.is_empty() && start.saturating_add(14.hours()) < now {
             return Err(Rejection::Failed);
         }
     }

@@ -270,6 +270,9 @@ fn heeds(kind: CarKind, effect: &Effect) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     fn kind(model: &str) -> CarKind {
@@ -360,6 +363,19 @@ mod tests {
         for (id, content, kind) in ignored {
             let effect = find(id).unwrap().understand(content, kind, recorded());
             assert_eq!(effect, Ok(Effect::Nothing), "{id} {content}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_content_makes_the_cloud_panic(
+            row in 0..COMMANDS.len(),
+            content in r#"\{?("controls"|"operate"|"value"|"start_time"|"chargesoc"|[\[\]{}:,]|"[0-9]{1,4}"|-?[0-9]{1,20}|null){0,12}\}?"#,
+            start in r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}",
+        ) {
+            let _ = COMMANDS[row].understand(&content, CarKind::C10, recorded());
+            let entry = format!(r#"{{"controls":[{{"on":"1","set_id":"x","days":[],"start_time":"{start}"}}]}}"#);
+            let _ = find("161").unwrap().understand(&entry, CarKind::C10, recorded());
         }
     }
 
