@@ -51,7 +51,7 @@ impl Program {
             .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_leapmotor2mqtt"))
             .args(arguments)
-            .env("LEAPMOTOR2MQTT_LOOPBACK_ONLY", "1")
+            .env("LEAPMOTOR2MQTT_LOOPBACK_ONLY", "true")
             .env("RUST_LOG", "leapmotor2mqtt=debug")
             .current_dir(directory)
             .stdin(Stdio::null())

@@ -8,6 +8,9 @@ use tempfile::TempDir;
 
 use super::process::Program;
 
+/// How fast the simulated clock runs that cloud and bridge follow, so that five seconds between two polls take one.
+const SPEED: &str = "5";
+
 /// A simulated cloud and a directory for everything.
 pub struct World {
     /// Where everything lies.
@@ -71,7 +74,7 @@ impl World {
             "certificates": {"app_cert": self.cloud["app_cert"], "app_key": self.cloud["app_key"]},
             "cloud": {"base_url": self.cloud["base_url"], "server_ca": self.cloud["server_ca"]},
             "mqtt": {"host": "127.0.0.1", "port": broker_port},
-            "polling": {"parked_seconds": 1},
+            "polling": {"parked_seconds": 5, "driving_seconds": 5, "charging_seconds": 5},
             "commands": {"spacing_seconds": 1},
             "data_dir": self.directory.path().join("data"),
         })
@@ -84,10 +87,16 @@ impl World {
         file
     }
 
-    /// Starts the bridge with this configuration.
+    /// Starts the bridge with this configuration, on the clock of the simulated cloud.
     pub fn bridge(&self, configuration: &Value) -> Program {
         let file = self.write_configuration(configuration);
-        Program::start(self.directory.path(), &["run", "--config", file.to_str().unwrap()])
+        let clock = self.directory.path().join("clock.json");
+        std::fs::write(&clock, self.cloud["clock"].to_string()).unwrap();
+        let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+        Program::start(
+            self.directory.path(),
+            &["run", "--config", &path(&file), "--simulated-clock", &path(&clock)],
+        )
     }
 
     /// Asks the simulated cloud's control interface.
