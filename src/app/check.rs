@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::cloud::{Credentials, Gateway, new_device_id};
 use crate::config::Settings;
-use crate::logging::mask_email;
 use crate::mqtt;
+use crate::store::mask_email;
 use crate::store::{DataDir, Store, Vault};
 use crate::vehicle::Car;
 use crate::vehicle::command::gate;

@@ -20,9 +20,8 @@ use crate::cloud::{self, AppCertificate, CloudSettings, Gateway, ServerIdentity,
 use crate::config::{self, ConfigError, Settings, Sources};
 use crate::garage::keepsake::{Keepsake, ServerPin};
 use crate::garage::{self, Garage};
-use crate::logging::Redactor;
 use crate::mqtt::TlsFiles;
-use crate::store::{DataDir, Secret, Store, Vault};
+use crate::store::{DataDir, Redactor, Secret, Store, Vault};
 use crate::vehicle::command::{gate, registry};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Vin, derive};

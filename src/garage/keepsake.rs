@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::cloud::{Fingerprint, SavedSession, new_device_id};
-use crate::logging::mask_email;
-use crate::store::{Secret, Store, StoreError, Vault, VaultError};
+use crate::store::{Secret, Store, StoreError, Vault, VaultError, mask_email};
 use crate::vehicle::{PinStatus, Vin};
 
 /// The document with the pin of the cloud's certificate.

@@ -21,8 +21,8 @@ use tracing::{info, warn};
 use super::data_dir::DataDir;
 use super::documents::{Store, StoreError};
 use super::file;
+use super::redactor::Redactor;
 use super::secret::Secret;
-use crate::logging::Redactor;
 
 /// The document that holds the encrypted values.
 const DOCUMENT: &str = "secrets";
@@ -498,6 +498,6 @@ mod tests {
         let redactor = Redactor::default();
         let open = || Vault::open(&bench.data, &bench.store, KeySource::DataDir, redactor.clone()).unwrap();
         open().put(Secret::Session, OWNER, &secret("token-1")).unwrap();
-        assert_eq!(redactor.redact("got token-1."), "got [access token].");
+        assert_eq!(redactor.redact("got token-1."), "got [session].");
     }
 }
