@@ -168,6 +168,8 @@ pub async fn bridge(
     let written = tokio::spawn(writer.run(writing.clone()));
 
     let failed = tokio::select! {
+        // Looked at first: the parts end as soon as they are told to, which is not by themselves.
+        biased;
         () = cancel.cancelled() => false,
         Some(ended) = tasks.join_next() => {
             match ended {
