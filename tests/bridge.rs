@@ -23,8 +23,11 @@ struct AtWork {
 
 impl AtWork {
     async fn with(models: &[&str], change: impl FnOnce(&World, &mut Value)) -> Option<Self> {
+        Self::in_world(World::with_cars(models), change).await
+    }
+
+    async fn in_world(world: World, change: impl FnOnce(&World, &mut Value)) -> Option<Self> {
         let broker = Mosquitto::start()?;
-        let world = World::with_cars(models);
         let mut configuration = world.configuration(broker.port());
         change(&world, &mut configuration);
         let listener = Listener::connect(broker.port()).await;
@@ -202,8 +205,8 @@ async fn a_broker_that_lost_everything_has_every_topic_back_within_half_a_minute
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_password_is_sent_once_and_stated() {
-    let Some(at_work) = AtWork::with(&["T03"], |_, configuration| {
+async fn a_refused_password_is_sent_once_in_a_day_and_stated() {
+    let Some(at_work) = AtWork::in_world(World::at_speed(3600, &["T03"]), |_, configuration| {
         configuration["accounts"][0]["password"] = json!("wrong-password");
     })
     .await
@@ -218,15 +221,10 @@ async fn a_refused_password_is_sent_once_and_stated() {
         .listener
         .expect("leapmotor2mqtt/bridge/bridge_last_error", "auth")
         .await;
-    // Somebody pressing buttons does not make it try again either.
-    for _ in 0..3 {
-        at_work
-            .listener
-            .publish(&at_work.topic("refresh/set"), "PRESS", false)
-            .await;
-    }
-    // The simulated cloud is asked only after the bridge has had several polls' time.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    eventually("a simulated day has passed", Duration::from_secs(60), async || {
+        (at_work.world.elapsed() > Duration::from_secs(24 * 3600)).then_some(())
+    })
+    .await;
     assert_eq!(at_work.world.count("/acct/v1/login").await, 1);
     assert!(!at_work.bridge.log().contains("wrong-password"));
 }
@@ -433,4 +431,83 @@ async fn a_second_bridge_on_the_same_data_directory_refuses_to_start() {
     })
     .await;
     assert_eq!(code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swapped_certificate_files_are_stated_and_mending_them_is_enough() {
+    let Some(mut at_work) = AtWork::with(&["T03"], |world, configuration| {
+        let broken = world.directory.path().join("broken.pem");
+        std::fs::write(&broken, "<html>not found</html>").unwrap();
+        configuration["certificates"]["app_cert"] = json!(broken);
+    })
+    .await
+    else {
+        return;
+    };
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_problem", "ON")
+        .await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_last_error", "certificate")
+        .await;
+    assert_eq!(at_work.world.requests().await.len(), 0);
+    assert!(at_work.bridge.is_running());
+
+    let broken = at_work.world.directory.path().join("broken.pem");
+    std::fs::copy(at_work.world.cloud["app_cert"].as_str().unwrap(), broken).unwrap();
+    at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_problem", "OFF")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_refuses_the_password_is_asked_again_and_named_as_such() {
+    let Some(mut broker) = Mosquitto::prepare() else { return };
+    broker.configure(&broker.password_file("bridge", "right"));
+    broker.run();
+    let world = World::with_cars(&["T03"]);
+    let mut configuration = world.configuration(broker.port());
+    configuration["mqtt"]["username"] = json!("bridge");
+    configuration["mqtt"]["password"] = json!("wrong");
+    let mut bridge = world.bridge(&configuration);
+    eventually("the log names the user name or password", PATIENCE, async || {
+        bridge.log().contains("password").then_some(())
+    })
+    .await;
+    assert!(bridge.is_running());
+    broker.kill();
+    eventually(
+        "the log tells the broker is away, which is another matter",
+        PATIENCE,
+        async || bridge.log().contains("away").then_some(()),
+    )
+    .await;
+    assert!(bridge.is_running());
+    assert_eq!(bridge.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_reaches_the_log() {
+    let Some(mut at_work) = AtWork::with_a_car().await else {
+        return;
+    };
+    at_work
+        .listener
+        .publish(&at_work.topic("door_lock/set"), "UNLOCK", false)
+        .await;
+    at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
+    assert_eq!(at_work.bridge.stop(), Some(0));
+    let log = at_work.bridge.log();
+    let account = &at_work.world.cloud["accounts"][0];
+    for secret in [
+        account["password"].as_str().unwrap(),
+        account["username"].as_str().unwrap(),
+        &at_work.vin,
+    ] {
+        assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::process::Program;
 
 /// How fast the simulated clock runs that cloud and bridge follow, so that five seconds between two polls take one.
-const SPEED: &str = "5";
+const SPEED: u32 = 5;
 
 /// A simulated cloud and a directory for everything.
 pub struct World {
@@ -24,30 +24,40 @@ pub struct World {
 impl World {
     /// Starts a simulated cloud with these cars.
     pub fn with_cars(models: &[&str]) -> Self {
-        Self::with_arguments(&models.iter().flat_map(|model| ["--car", model]).collect::<Vec<_>>())
+        Self::at_speed(SPEED, models)
     }
 
-    /// Starts a simulated cloud with these further arguments.
-    pub fn with_arguments(arguments: &[&str]) -> Self {
+    /// Starts a simulated cloud with these cars, whose clock runs so much faster.
+    pub fn at_speed(speed: u32, models: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let cloud_directory = directory.path().join("cloud");
-        let mut all = vec![
-            "simulate",
-            "--listen",
-            "127.0.0.1:0",
-            "--control",
-            "127.0.0.1:0",
-            "--dir",
+        let mut arguments = vec![
+            "simulate".to_owned(),
+            "--speed".to_owned(),
+            speed.to_string(),
+            "--dir".to_owned(),
         ];
-        all.push(cloud_directory.to_str().unwrap());
-        all.extend(arguments);
-        let (process, cloud) = Program::start_for_line(directory.path(), &all);
+        arguments.push(directory.path().join("cloud").to_str().unwrap().to_owned());
+        arguments.extend(
+            models
+                .iter()
+                .flat_map(|model| ["--car".to_owned(), (*model).to_owned()]),
+        );
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (process, cloud) = Program::start_for_line(directory.path(), &arguments);
         Self {
             directory,
             cloud,
             http: plain_http(),
             _cloud_process: process,
         }
+    }
+
+    /// How much simulated time has passed since the cloud was started.
+    pub fn elapsed(&self) -> Duration {
+        let clock = &self.cloud["clock"];
+        let wall_start: jiff::Timestamp = clock["wall_start"].as_str().unwrap().parse().unwrap();
+        let wall = Duration::try_from(jiff::Timestamp::now().duration_since(wall_start)).unwrap();
+        wall.mul_f64(clock["factor"].as_f64().unwrap())
     }
 
     /// The VIN of a car of the first account.
