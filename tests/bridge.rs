@@ -266,6 +266,29 @@ async fn a_refused_password_is_not_tried_again_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cars_become_unavailable_when_the_sign_in_needs_the_owner() {
+    let Some(mut at_work) = AtWork::with_a_car().await else {
+        return;
+    };
+    assert_eq!(at_work.bridge.stop(), Some(0));
+    // The kept session serves until the cloud ends it; only then does the changed password show.
+    let mut configuration = at_work.world.configuration(at_work.broker.port());
+    configuration["accounts"][0]["password"] = json!("wrong-password");
+    let _again = at_work.world.bridge(&configuration);
+    at_work.listener.expect(&at_work.topic("availability"), "online").await;
+    at_work
+        .world
+        .control(reqwest::Method::POST, "/faults", Some(json!({"kind": "evict"})))
+        .await;
+    at_work.listener.expect(&at_work.topic("availability"), "offline").await;
+    at_work
+        .listener
+        .expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "ON")
+        .await;
+    assert_eq!(at_work.world.count("/acct/v1/login").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_pin_is_sent_once_and_then_commands_wait() {
     let Some(at_work) = AtWork::with(&["C10"], |_, configuration| {
         configuration["accounts"][0]["cars"][0]["pin"] = json!("0000");

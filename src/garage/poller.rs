@@ -24,7 +24,7 @@ use crate::vehicle::{Car, CarView, Fleet, Frame, PinStatus, Powertrain, Reading,
 use super::later;
 use super::memory::CarDocument;
 use super::plan::{self, Activities};
-use super::session::{CallError, SessionHandle};
+use super::session::{CallError, NoSession, SessionHandle};
 
 /// How long to poll fast after a command or when asked to.
 const BOOST: Duration = Duration::from_secs(60);
@@ -316,14 +316,27 @@ impl Poller {
         }
     }
 
-    fn note_failure(&self, error: &CallError, vin: Option<&Vin>) {
+    fn note_failure(&mut self, error: &CallError, vin: Option<&Vin>) {
         match error {
-            // The session task has said it already.
+            // The session task has said it already. Until the owner acts none of these cars can be read.
+            CallError::NoSession(error @ NoSession::SignInNeeded(_)) => {
+                debug!(%error, "nothing read");
+                self.lose_sight();
+            }
             CallError::NoSession(error) => debug!(%error, "nothing read"),
             CallError::Cloud(error) => match vin {
                 Some(vin) => warn!(%vin, %error, "status could not be read"),
                 None => warn!(%error, "vehicle list could not be read"),
             },
+        }
+    }
+
+    fn lose_sight(&mut self) {
+        for keeper in self.cars.values_mut() {
+            keeper.view.reachable = false;
+        }
+        for vin in self.cars.keys() {
+            self.show(vin);
         }
     }
 

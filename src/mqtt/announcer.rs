@@ -108,6 +108,16 @@ impl Announcer {
         announcement
     }
 
+    /// The cars that were announced, in this run or an earlier one.
+    pub fn cars(&self) -> BTreeSet<Vin> {
+        let topics = self.manifest.announced.keys().chain(self.held.keys());
+        topics
+            .filter_map(|topic| object_of(topic))
+            .filter(|object| *object != BRIDGE)
+            .filter_map(|object| Vin::parse(object).ok())
+            .collect()
+    }
+
     fn take_back_others(&mut self, wanted: &[&Discovery], announcement: &mut Announcement) {
         let wanted: BTreeSet<&str> = wanted.iter().map(|discovery| discovery.topic.as_str()).collect();
         let wanted_objects: BTreeSet<&str> = wanted.iter().filter_map(|topic| object_of(topic)).collect();

@@ -29,6 +29,8 @@ pub struct Publisher {
     /// Somebody is announced differently than when this was last asked.
     offers_changed: bool,
     announcer: Announcer,
+    /// Announced cars of which this run knows nothing, once they were called unavailable on this connection.
+    missing: BTreeSet<Vin>,
     /// Discovery messages and topics to clear, which go before all states.
     first: VecDeque<Retained>,
     outbox: Outbox,
@@ -61,6 +63,7 @@ impl Publisher {
             dirty: BTreeSet::from([Subject::Bridge]),
             offers: BTreeMap::new(),
             offers_changed: false,
+            missing: BTreeSet::new(),
             first: VecDeque::new(),
             outbox: Outbox::default(),
         }
@@ -187,6 +190,7 @@ impl Publisher {
     /// The broker, or Home Assistant, may know nothing of us: everything goes out again.
     pub fn start_over(&mut self) {
         self.announcer.forget_broker();
+        self.missing.clear();
         // Discovery is worked out again from what the broker turns out to hold; what is to be cleared stays to be cleared.
         self.first.retain(|message| message.payload.is_empty());
         self.outbox.resend_all();
@@ -202,12 +206,34 @@ impl Publisher {
         let wanted: Vec<&Discovery> = self.offers.values().flat_map(|offer| &offer.discovery).collect();
         let announcement = self.announcer.announce(&wanted, self.fleet_is_complete);
         self.first.extend(announcement.messages);
+        if !self.fleet_is_complete {
+            self.call_missing_cars_unavailable();
+        }
         for vin in announcement.gone {
             let subject = Subject::Car(vin.clone());
             self.outbox.update(&subject, Vec::new(), now);
             self.facts.retain(|(of, _), _| *of != subject);
             self.first
                 .extend(car_topics(&vin, &self.options).into_iter().map(cleared));
+        }
+    }
+
+    /// The broker still holds what an earlier run said of a car that the cloud has not told us of yet, or cannot, because
+    /// the sign-in needs the owner. Its values must not pass for present ones.
+    fn call_missing_cars_unavailable(&mut self) {
+        let missing = self
+            .announcer
+            .cars()
+            .into_iter()
+            .filter(|vin| !self.fleet.contains_key(vin));
+        for vin in missing.collect::<Vec<_>>() {
+            let topic = self.options.availability_topic(&vin);
+            if self.missing.insert(vin) {
+                self.first.push_back(Retained {
+                    topic: topic.into(),
+                    payload: Arc::from("offline"),
+                });
+            }
         }
     }
 
@@ -303,6 +329,12 @@ mod tests {
         publisher.refresh(now());
         assert!(publisher.take_offers_changed());
         publisher.announce(now());
+        // It is only called unavailable, once.
+        assert_eq!(
+            topics(&mut publisher),
+            ["leapmotor2mqtt/LFZTEST0000000001/availability"]
+        );
+        publisher.announce(now());
         assert_eq!(topics(&mut publisher), [""; 0]);
         assert_eq!(publisher.command_topics().count(), 0);
 
@@ -313,6 +345,28 @@ mod tests {
         assert!(cleared.iter().all(|message| message.payload.is_empty()));
         let of = |end: &str| cleared.iter().any(|message| message.topic.ends_with(end));
         assert!(of("/config") && of("/availability"));
+    }
+
+    #[test]
+    fn a_car_of_an_earlier_run_is_unavailable_until_it_is_told_of() {
+        let mut earlier = publisher();
+        earlier.refresh(now());
+        earlier.announce(now());
+
+        let mut publisher = Publisher::new(fixture::options(), earlier.manifest().clone());
+        publisher.refresh(now());
+        publisher.announce(now());
+        let said = |publisher: &mut Publisher| {
+            std::iter::from_fn(|| publisher.take_next(now()))
+                .filter(|message| message.topic.ends_with("/availability") && !message.topic.contains("/commands/"))
+                .map(|message| message.payload.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(said(&mut publisher), ["offline"]);
+        publisher.take_fleet(fixture::fleet());
+        publisher.refresh(now());
+        publisher.announce(now());
+        assert_eq!(said(&mut publisher), ["online"]);
     }
 
     #[test]
