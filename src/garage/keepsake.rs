@@ -11,6 +11,8 @@ use crate::cloud::{Fingerprint, SavedSession, new_device_id};
 use crate::store::{Secret, Store, StoreError, Vault, VaultError, mask_email};
 use crate::vehicle::{PinStatus, Vin};
 
+/// Digits of a user name that go into the name of a document.
+const LONGEST_NAME: usize = 80;
 /// The document with the pin of the cloud's certificate.
 const PIN_DOCUMENT: &str = "server-pin";
 
@@ -30,6 +32,12 @@ impl Keepsake {
     /// The account as it may be shown.
     pub fn account(&self) -> String {
         mask_email(&self.username)
+    }
+
+    /// The name of the account's document. E-mail addresses have signs that file names should not.
+    pub fn document(&self) -> String {
+        let name: String = hex::encode(&self.username);
+        format!("account-{}", name.get(..LONGEST_NAME).unwrap_or(&name))
     }
 
     /// The password, if it is kept here and not in the configuration.

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod plan;
 pub mod poller;
 pub mod session;
+pub mod sign_ins;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +177,7 @@ impl Garage {
                 account.server_pin,
                 account.credentials,
                 keepsake.clone(),
+                store.clone(),
                 clock,
                 watcher.clone(),
             );

@@ -4,8 +4,6 @@
 //! gone, the borrower asks for a renewal; however many ask at once, the session is renewed once. Reads go one after the
 //! other through the poller, while every commander talks to the cloud itself, so no command ever waits behind a read.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -15,17 +13,11 @@ use crate::clock::Clock;
 use crate::cloud::{CloudError, Credentials, Gateway, Session};
 
 use super::keepsake::{Keepsake, ServerPin};
-use super::later;
+use super::sign_ins::{SignIns, Wait};
+use crate::store::Store;
 
 /// Requests for a lease that may wait while a sign-in is under way.
 const WAITING_LEASES: usize = 64;
-/// Least time between two sign-ins, so that two clients of one account cannot evict each other in a fast loop.
-const SIGN_IN_SPACING: Duration = Duration::from_secs(60);
-/// First pause after a failed sign-in; it doubles with every further failure.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(5);
-/// Longest pause between two attempts to sign in.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
-
 /// How an account stands, for everyone who shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountStatus {
@@ -172,7 +164,8 @@ pub struct SessionTask {
     account: usize,
     state: State,
     generation: u64,
-    attempts: Attempts,
+    sign_ins: SignIns,
+    store: Store,
 }
 
 enum State {
@@ -190,11 +183,16 @@ impl SessionTask {
         server_pin: Option<ServerPin>,
         credentials: Credentials,
         keepsake: Keepsake,
+        store: Store,
         clock: Clock,
         watcher: mpsc::Sender<(usize, AccountStatus)>,
     ) -> (Self, SessionHandle) {
         let (ask, asks) = mpsc::channel(WAITING_LEASES);
         let device_id = keepsake.device_id();
+        let sign_ins = store.read(&keepsake.document()).unwrap_or_else(|error| {
+            warn!(account = %keepsake.account(), %error, "earlier sign-ins are not known");
+            None
+        });
         let state = if keepsake.was_refused(&credentials.password) {
             State::Refused(CloudError::SignInRejected.to_string())
         } else {
@@ -224,7 +222,8 @@ impl SessionTask {
             account,
             state,
             generation: 0,
-            attempts: Attempts::default(),
+            sign_ins: sign_ins.unwrap_or_default(),
+            store,
         };
         (task, SessionHandle(ask))
     }
@@ -295,10 +294,12 @@ impl SessionTask {
     }
 
     async fn sign_in(&mut self) -> Result<(), NoSession> {
-        if !self.attempts.allow(self.clock.now()) {
+        let now = self.clock.now();
+        if self.sign_ins.allow(now).is_err() {
             return Err(self.unavailable());
         }
-        self.attempts.begin(self.clock.now());
+        self.sign_ins.begin(now);
+        self.keep_sign_ins();
         match self.gateway.sign_in(&self.credentials, &self.device_id).await {
             Ok(session) => {
                 info!(account = %self.keepsake.account(), "signed in");
@@ -307,7 +308,7 @@ impl SessionTask {
                     pin.keep(self.gateway.seen_fingerprint());
                 }
                 self.generation += 1;
-                self.attempts.succeeded();
+                self.sign_ins.succeeded();
                 self.state = State::SignedIn(session);
                 self.show(None).await;
                 Ok(())
@@ -320,10 +321,14 @@ impl SessionTask {
                 Err(NoSession::SignInNeeded(error.to_string()))
             }
             Err(error) => {
-                self.attempts.failed(self.clock.now(), jitter());
+                if matches!(error, CloudError::Unreachable(_)) {
+                    self.sign_ins.not_sent();
+                    self.keep_sign_ins();
+                }
+                self.sign_ins.failed(self.clock.now(), jitter());
                 let problem = Problem::of(&error);
                 if self.status.problem.as_ref() != Some(&problem) {
-                    warn!(account = %self.keepsake.account(), %error, next = %self.attempts.next, "sign-in failed");
+                    warn!(account = %self.keepsake.account(), %error, "sign-in failed; it is tried again, ever more rarely");
                 }
                 self.show(Some(problem)).await;
                 Err(self.unavailable())
@@ -331,11 +336,24 @@ impl SessionTask {
         }
     }
 
+    fn keep_sign_ins(&self) {
+        if let Err(error) = self.store.write(&self.keepsake.document(), &self.sign_ins) {
+            warn!(account = %self.keepsake.account(), %error, "the sign-ins cannot be counted across restarts");
+        }
+    }
+
     fn unavailable(&self) -> NoSession {
         let problem = self.status.problem.as_ref().map(|problem| problem.text.clone());
-        NoSession::Unavailable {
-            problem: problem.unwrap_or_else(|| "the session was lost, waiting before signing in again".to_owned()),
-            next_attempt: self.attempts.next,
+        let now = self.clock.now();
+        match self.sign_ins.allow(now) {
+            Err(Wait::ClockNotSet) => NoSession::Unavailable {
+                problem: "the computer's clock is not set yet, so the bridge does not sign in".to_owned(),
+                next_attempt: now,
+            },
+            wait => NoSession::Unavailable {
+                problem: problem.unwrap_or_else(|| "the session was lost, waiting before signing in again".to_owned()),
+                next_attempt: if let Err(Wait::Until(next)) = wait { next } else { now },
+            },
         }
     }
 
@@ -360,80 +378,8 @@ impl SessionTask {
     }
 }
 
-/// When signing in is allowed: never twice within a minute, and ever more rarely while it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Attempts {
-    failures: u32,
-    next: Timestamp,
-}
-
-impl Default for Attempts {
-    fn default() -> Self {
-        Self {
-            failures: 0,
-            next: Timestamp::MIN,
-        }
-    }
-}
-
-impl Attempts {
-    fn allow(&self, now: Timestamp) -> bool {
-        now >= self.next
-    }
-
-    fn begin(&mut self, now: Timestamp) {
-        self.next = later(now, SIGN_IN_SPACING);
-    }
-
-    fn succeeded(&mut self) {
-        self.failures = 0;
-    }
-
-    /// `jitter` is 0 to 1: up to a quarter is added, so that many bridges do not come back in the same second.
-    fn failed(&mut self, now: Timestamp, jitter: f64) {
-        let pause = FIRST_BACK_OFF
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_BACK_OFF);
-        self.failures = self.failures.saturating_add(1);
-        self.next = later(now, pause.mul_f64(1.0 + jitter / 4.0));
-    }
-}
-
 /// A random share, 0 to 1.
 pub(super) fn jitter() -> f64 {
     // Without randomness the pause is merely not spread.
     getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_790_000_000 + second).unwrap()
-    }
-
-    #[test]
-    fn sign_ins_are_a_minute_apart_even_when_they_succeed() {
-        let mut attempts = Attempts::default();
-        assert!(attempts.allow(at(0)));
-        attempts.begin(at(0));
-        attempts.succeeded();
-        assert!(!attempts.allow(at(59)));
-        assert!(attempts.allow(at(60)));
-    }
-
-    #[test]
-    fn failed_sign_ins_wait_ever_longer_up_to_five_minutes_and_a_quarter() {
-        let mut attempts = Attempts::default();
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            attempts.begin(at(0));
-            attempts.failed(at(0), 0.0);
-            pauses.push(attempts.next.duration_since(at(0)).as_secs());
-        }
-        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-        attempts.failed(at(0), 1.0);
-        assert_eq!(attempts.next, at(375));
-    }
 }
