@@ -23,7 +23,9 @@ async fn a_hundred_evictions_and_ten_restarts_in_an_hour_cause_five_sign_ins_at_
         listener.expect("leapmotor2mqtt/bridge/state", "online").await;
         for _ in 0..10 {
             let asked = world.requests().await.len();
-            world.control(reqwest::Method::POST, "/faults", Some(json!({"kind": "evict"}))).await;
+            world
+                .control(reqwest::Method::POST, "/faults", Some(json!({"kind": "evict"})))
+                .await;
             evictions += 1;
             // Until the bridge has met it, or its ration is used up and it asks no more.
             let patience = world.elapsed() + Duration::from_secs(20);

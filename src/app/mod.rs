@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+mod restarts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ use crate::vehicle::command::{gate, registry};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Vin, derive};
 use crate::{homeassistant, logging, mqtt, simulator};
+
+use self::restarts::Restarts;
 
 /// Requests that may wait for the garage.
 const REQUESTS: usize = 64;
@@ -106,14 +109,42 @@ pub fn decode(text: &str, model: &Model) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&values)?)
 }
 
-/// The bridge with these settings, until cancelled. Ends with code 1 when a part of it dies, so that whoever supervises
-/// the process starts it afresh.
+/// The bridge with these settings, until cancelled. When a part of it dies, all parts are started afresh from what is
+/// kept; when that happens too often it ends with code 1, for whoever supervises the process.
 pub async fn bridge(
     settings: Settings,
     clock: Clock,
     redactor: Redactor,
     cancel: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
+    let begun = std::time::Instant::now();
+    let mut restarts = Restarts::default();
+    loop {
+        match live(settings.clone(), clock, redactor.clone(), cancel.clone()).await? {
+            Ending::Told => return Ok(ExitCode::SUCCESS),
+            Ending::PartDied if restarts.allow(begun.elapsed()) => warn!("starting all parts of the bridge again"),
+            Ending::PartDied => {
+                error!("parts of the bridge keep dying; it ends, to be started afresh");
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+}
+
+/// How a life of the bridge ended.
+enum Ending {
+    /// It was told to.
+    Told,
+    /// A part died, or ended by itself.
+    PartDied,
+}
+
+async fn live(
+    settings: Settings,
+    clock: Clock,
+    redactor: Redactor,
+    cancel: CancellationToken,
+) -> anyhow::Result<Ending> {
     let directory = DataDir::open(&settings.data_dir)?;
     let (store, writer) = Store::open(&directory);
     let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor)?;
@@ -187,7 +218,7 @@ pub async fn bridge(
     writing.cancel();
     written.await.context("the writer of documents died")?;
     info!("stopped");
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed { Ending::PartDied } else { Ending::Told })
 }
 
 async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
