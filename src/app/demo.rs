@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -10,6 +11,9 @@ use serde_json::json;
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::simulator::{self, CarKind};
+
+/// How long Home Assistant may wait for everything to be said again.
+const BIRTH_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// How the demo is run.
 pub struct DemoOptions {
@@ -85,12 +89,15 @@ pub async fn run(
     })
     .await?;
     let cloud = simulator.description().clone();
-    let settings = config::load(Sources {
+    let mut settings = config::load(Sources {
         overrides: overrides(&cloud, &mqtt, directory.path()),
         ..Sources::default()
     })
     .map_err(super::WrongConfiguration)?
     .settings;
+    // There is one bridge only, and somebody waits. Besides, the embedded broker gives a subscriber with acknowledgements
+    // no more than a hundred retained messages; what Home Assistant's start makes us say again reaches it all the same.
+    settings.mqtt.birth_delay_max = BIRTH_DELAY_MAX;
     let description = Description {
         mqtt,
         mqtt311,

@@ -396,6 +396,8 @@ fn mqtt_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<m
         username: broker.username.clone(),
         password: broker.password.clone().or_else(kept),
         tls: tls.map(|files| files.client_config()).transpose()?,
+        acknowledge_values: broker.acknowledge_values,
+        birth_delay_max: broker.birth_delay_max,
         ..mqtt::MqttSettings::plain(broker.host.clone(), broker.port, client_id)
     })
 }

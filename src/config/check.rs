@@ -19,6 +19,9 @@ use super::settings::{
 use crate::store::vault::KeySource;
 use crate::vehicle::Vin;
 
+/// With several bridges in a house, each answers at a moment of its own after Home Assistant has started.
+const BIRTH_DELAY_MAX: Duration = Duration::from_secs(10);
+
 type Checked<T> = Result<T, ConfigError>;
 
 /// Checks the merged settings. The figment is asked where a refused value came from.
@@ -151,6 +154,8 @@ fn mqtt(at: &Origins, raw: RawMqtt) -> Checked<Mqtt> {
         discovery_prefix: at.topic("mqtt.discovery_prefix", raw.discovery_prefix)?,
         status_topic: at.topic("mqtt.status_topic", raw.status_topic)?,
         client_id: raw.client_id,
+        birth_delay_max: BIRTH_DELAY_MAX,
+        acknowledge_values: raw.qos > 0,
         tls: wanted.then(|| MqttTls {
             ca: raw.tls.ca.map(PathBuf::from),
             client,

@@ -78,6 +78,7 @@ pub const KEYS: &[Key] = &[
     key("mqtt.discovery_prefix", Kind::Text, Some("homeassistant"), "Where Home Assistant looks for devices."),
     key("mqtt.status_topic", Kind::Text, Some("homeassistant/status"), "Where Home Assistant says that it has started."),
     key("mqtt.client_id", Kind::Text, None, "Our name at the broker; made up once when absent."),
+    key("mqtt.qos", Kind::Number(0, 1), Some("1"), "Quality of service of values: 1 has the broker acknowledge each, 0 does not. Availability, discovery and answers always have 1."),
     key("mqtt.tls.enabled", Kind::Flag, None, "Encrypt the connection. Follows from the files below; needed alone for a broker with a public certificate."),
     key("mqtt.tls.ca", Kind::Text, None, "PEM file with the authority of the broker's certificate; absent: the system's."),
     key("mqtt.tls.client_cert", Kind::Text, None, "PEM file with our certificate, if the broker asks for one."),

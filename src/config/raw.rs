@@ -91,6 +91,7 @@ pub struct RawMqtt {
     pub discovery_prefix: String,
     pub status_topic: String,
     pub client_id: Option<String>,
+    pub qos: u8,
     #[serde(default)]
     pub tls: RawTls,
 }

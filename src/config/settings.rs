@@ -161,6 +161,10 @@ pub struct Mqtt {
     pub status_topic: String,
     /// Our name at the broker; `None` lets us make one up.
     pub client_id: Option<String>,
+    /// Longest wait after Home Assistant has started, so that not all bridges of a house answer at once.
+    pub birth_delay_max: Duration,
+    /// Whether the broker is to acknowledge every value.
+    pub acknowledge_values: bool,
     /// How to encrypt; `None` is plain TCP.
     pub tls: Option<MqttTls>,
 }

@@ -75,11 +75,23 @@ pub(super) struct Received {
 /// Our end of a connection. Nothing here waits: what is given to it goes out as the [`drive`]n event loop comes to it.
 pub(super) struct Session {
     client: AsyncClient,
+    /// How surely values arrive; what availability and discovery depend on is always acknowledged.
+    value_qos: QoS,
     largest_packet: Option<u32>,
+    /// Messages that will not be acknowledged, given to the library and not yet on their way.
+    unacknowledged: usize,
     /// Topics of QoS 1 messages given to the library, not yet on their way, oldest first.
     given: VecDeque<Arc<str>>,
     /// Topics of QoS 1 messages on their way, by packet id.
     under_way: HashMap<u16, Arc<str>>,
+}
+
+/// Whether a message is a value only: not discovery, not somebody's availability, and not the end of a topic.
+fn is_value(message: &Retained) -> bool {
+    let vital = ["/config", "/availability", "/state"]
+        .iter()
+        .any(|end| message.topic.ends_with(end));
+    !vital && !message.payload.is_empty()
 }
 
 impl Session {
@@ -88,7 +100,13 @@ impl Session {
         let (client, event_loop) = AsyncClient::new(settings.options(last_will), REQUESTS);
         let session = Self {
             client,
+            value_qos: if settings.acknowledge_values {
+                QoS::AtLeastOnce
+            } else {
+                QoS::AtMostOnce
+            },
             largest_packet: None,
+            unacknowledged: 0,
             given: VecDeque::new(),
             under_way: HashMap::new(),
         };
@@ -102,7 +120,10 @@ impl Session {
                 self.largest_packet = *largest_packet;
                 None
             }
-            Happening::Sent(0) => None,
+            Happening::Sent(0) => {
+                self.unacknowledged = self.unacknowledged.saturating_sub(1);
+                None
+            }
             Happening::Sent(id) => {
                 if let Some(topic) = self.given.pop_front() {
                     self.under_way.insert(*id, topic);
@@ -116,21 +137,29 @@ impl Session {
 
     /// Whether another message may be given to it.
     pub fn has_room(&self) -> bool {
-        self.given.len() + self.under_way.len() < usize::from(IN_FLIGHT)
+        self.given.len() + self.under_way.len() + self.unacknowledged < usize::from(IN_FLIGHT)
     }
 
-    /// Whether the broker has acknowledged everything.
+    /// Whether everything is on its way, and the broker has acknowledged what it will acknowledge.
     pub fn is_settled(&self) -> bool {
-        self.given.is_empty() && self.under_way.is_empty()
+        self.given.is_empty() && self.under_way.is_empty() && self.unacknowledged == 0
     }
 
-    /// Sends a retained message, at least once.
+    /// Sends a retained message.
     pub fn retain(&mut self, message: &Retained) -> Result<(), NotSent> {
         self.check_size(&message.topic, &message.payload)?;
+        let qos = if is_value(message) {
+            self.value_qos
+        } else {
+            QoS::AtLeastOnce
+        };
         self.client
-            .try_publish(&*message.topic, QoS::AtLeastOnce, true, message.payload.to_string())
+            .try_publish(&*message.topic, qos, true, message.payload.to_string())
             .map_err(|_| NotSent::Full)?;
-        self.given.push_back(message.topic.clone());
+        match qos {
+            QoS::AtMostOnce => self.unacknowledged += 1,
+            _ => self.given.push_back(message.topic.clone()),
+        }
         Ok(())
     }
 

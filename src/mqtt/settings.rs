@@ -44,6 +44,8 @@ pub struct MqttSettings {
     pub tls: Option<Arc<ClientConfig>>,
     /// How the broker tells its clients apart: no two may have the same.
     pub client_id: String,
+    /// Whether the broker is to acknowledge every value, or only what availability and discovery depend on.
+    pub acknowledge_values: bool,
     /// After Home Assistant started, a random wait up to this long keeps all bridges from answering at once.
     pub birth_delay_max: Duration,
     /// How long to listen for our own retained discovery messages after connecting.
@@ -60,6 +62,7 @@ impl MqttSettings {
             password: None,
             tls: None,
             client_id: client_id.into(),
+            acknowledge_values: true,
             birth_delay_max: Duration::from_secs(10),
             read_back: Duration::from_secs(2),
         }
