@@ -1,5 +1,7 @@
 //! The whole bridge between a simulated cloud and a real broker, as its users see it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;

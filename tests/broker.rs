@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-#[path = "support/client.rs"]
-mod client;
-#[path = "support/mosquitto.rs"]
-mod mosquitto;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,7 +10,6 @@ use std::sync::{Arc, Mutex, Once};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use client::{Client, PATIENCE, retained, text, topic, until_retained};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use leapmotor2mqtt::clock::Clock;
@@ -22,9 +18,10 @@ use leapmotor2mqtt::mqtt::{Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSetting
 use leapmotor2mqtt::vehicle::facts::FactUpdate;
 use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};
 use leapmotor2mqtt::vehicle::{Car, CarView, Command, Fleet, Model, PinStatus, Powertrain, VehicleState, Vin};
-use mosquitto::Mosquitto;
 use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 use serde_json::Value as Json;
+use support::client::{Client, PATIENCE, retained, text, topic, until_retained};
+use support::mosquitto::Mosquitto;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -476,7 +473,11 @@ mod embedded {
 
         let held = retained(broker.v5.port(), &OURS).await;
         assert!(held.contains_key(&config_topic()) && held.contains_key(&car_topic("availability")));
-        assert_eq!(retained_by_version_311(broker.v311, BRIDGE_STATE).await, "online");
+        let by_version_311 = hear_by_version_311(broker.v311, BRIDGE_STATE, QoS::AtMostOnce, 1).await;
+        assert_eq!(
+            by_version_311,
+            BTreeSet::from([(BRIDGE_STATE.to_owned(), "online".to_owned())])
+        );
 
         house.stop().await;
         until_retained(broker.v5.port(), &[BRIDGE_STATE], says("offline")).await;
@@ -492,19 +493,30 @@ mod embedded {
             client.publish(&format!("many/{number}"), "1", true).await;
         }
         until_retained(broker.v5.port(), &["many/#"], |held| held.len() == 500).await;
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            hear_by_version_311(broker.v311, "many/#", qos, 500).await;
+        }
     }
 
-    async fn retained_by_version_311(broker: SocketAddr, topic: &str) -> String {
+    /// Waits until as many different messages were heard.
+    async fn hear_by_version_311(
+        broker: SocketAddr,
+        filter: &str,
+        qos: QoS,
+        count: usize,
+    ) -> BTreeSet<(String, String)> {
         let (client, mut event_loop) = AsyncClient::new(MqttOptions::new("v311", "127.0.0.1", broker.port()), 10);
-        client.subscribe(topic, QoS::AtMostOnce).await.unwrap();
-        let heard = async {
-            loop {
+        client.subscribe(filter, qos).await.unwrap();
+        let mut heard = BTreeSet::new();
+        let hear_all = async {
+            while heard.len() < count {
                 if let Event::Incoming(Packet::Publish(message)) = event_loop.poll().await.unwrap() {
-                    return String::from_utf8(message.payload.to_vec()).unwrap();
+                    heard.insert((message.topic, String::from_utf8(message.payload.to_vec()).unwrap()));
                 }
             }
         };
-        timeout(PATIENCE, heard).await.unwrap()
+        timeout(PATIENCE, hear_all).await.unwrap();
+        heard
     }
 }
 

@@ -1,8 +1,10 @@
 //! The broker inside the binary, for the demo and for tests on machines without one.
 //!
 //! It speaks MQTT 5 and 3.1.1 on two ports of the loopback interface. It knows neither no-local nor retain-as-published,
-//! so a live message with the retain bit is not told from a plain one. It runs in threads of its own and cannot be
-//! stopped before the process ends.
+//! so a live message with the retain bit is not told from a plain one. Subscriptions are granted with QoS 0
+//! (`at_most_once` says why). It runs in threads of its own and cannot be stopped before the process ends.
+
+mod at_most_once;
 
 use std::collections::HashMap;
 use std::io;
@@ -11,6 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+
+use at_most_once::Version;
 
 /// Keeps the broker's own messages out of the log, as a directive of the log filter. It reports every client that comes
 /// and goes.
@@ -39,26 +43,34 @@ pub struct Embedded {
 
 /// Starts the broker on two free ports and waits until it listens on both. Blocks for some milliseconds.
 pub fn start() -> io::Result<Embedded> {
-    let [v5, v311] = free_addresses()?;
-    let mut broker = Broker::new(config(v5, v311));
+    let [inner_v5, inner_v311] = free_addresses()?;
+    let mut broker = Broker::new(config(inner_v5, inner_v311));
     thread::Builder::new().name("broker".to_owned()).spawn(move || {
         // It returns only when it could not listen, which is noticed below.
         let _ = broker.start();
     })?;
     let deadline = Instant::now() + START;
-    for address in [v5, v311] {
+    for address in [inner_v5, inner_v311] {
         wait_for(address, deadline)?;
     }
-    Ok(Embedded { v5, v311 })
+    let [v5, v311] = [listen()?, listen()?];
+    let addresses = Embedded {
+        v5: v5.local_addr()?,
+        v311: v311.local_addr()?,
+    };
+    at_most_once::serve(v5, inner_v5, Version::V5)?;
+    at_most_once::serve(v311, inner_v311, Version::V311)?;
+    Ok(addresses)
+}
+
+fn listen() -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
 }
 
 /// The broker does not tell which port it got, so it has to be given one that was free a moment ago. Both are held
 /// until both are known.
 fn free_addresses() -> io::Result<[SocketAddr; 2]> {
-    let listeners = [
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-    ];
+    let listeners = [listen()?, listen()?];
     Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
 }
 

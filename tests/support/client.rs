@@ -1,7 +1,5 @@
-//! A client of the broker for tests: what Home Assistant and scripts are to us.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "every test file uses its part of it")]
+//! A client of the broker for tests: what Home Assistant and scripts are to us. It hears messages one by one, in their
+//! order; a [`super::listener::Listener`] remembers them all.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};

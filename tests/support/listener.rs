@@ -1,4 +1,4 @@
-//! A plain MQTT 5 client for tests: hears everything, publishes what a test wants.
+//! A client that hears and remembers everything, also across an absence of the broker.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,7 @@ use super::world::eventually;
 
 /// A connected client that remembers every message.
 pub struct Listener {
-    /// To publish with.
-    pub client: AsyncClient,
+    client: AsyncClient,
     heard: Arc<Mutex<Vec<Publish>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -21,7 +20,7 @@ pub struct Listener {
 impl Listener {
     /// Connects to the broker and subscribes to everything.
     pub async fn connect(port: u16) -> Self {
-        let mut options = MqttOptions::new(format!("listener-{}", rand_id()), "127.0.0.1", port);
+        let mut options = MqttOptions::new(format!("listener-{}", getrandom::u32().unwrap()), "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(5));
         options.set_connection_timeout(5);
         options.set_max_packet_size(Some(4 << 20));
@@ -112,8 +111,4 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn rand_id() -> u32 {
-    getrandom::u32().unwrap()
 }

@@ -1,13 +1,5 @@
 //! A real broker for a test: mosquitto on a port and in a directory of its own.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-#![allow(dead_code, reason = "every test file uses its part of it")]
-
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
