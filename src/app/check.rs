@@ -2,17 +2,19 @@
 
 use std::process::ExitCode;
 
-use crate::cloud::{Credentials, Gateway, new_device_id};
-use crate::config::Settings;
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use super::Start;
+use crate::clock::Clock;
+use crate::cloud::{AppCertificate, CloudError, Credentials, Gateway};
+use crate::config::{Account, Settings};
+use crate::garage::keepsake::Keepsake;
 use crate::mqtt;
-use crate::store::mask_email;
 use crate::store::{DataDir, Store, Vault};
 use crate::vehicle::Car;
 use crate::vehicle::command::gate;
 use crate::vehicle::command::registry::COMMANDS;
-
-use super::Start;
-use crate::garage::keepsake::Keepsake;
 
 /// Runs the checks and says each result; the exit code is 0 only if all hold.
 pub async fn run(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
@@ -20,103 +22,21 @@ pub async fn run(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> any
     let clock = super::clock(start, &settings)?;
     let mut walk = Walk { say, failures: 0 };
 
-    // The data directory holds what a running bridge knows. While one runs, it cannot be opened a second time; then the
-    // check signs in by itself.
-    let opened = DataDir::open(&settings.data_dir).ok().and_then(|directory| {
-        let (store, _) = Store::open(&directory);
-        let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor).ok()?;
-        Some((directory, store, vault))
-    });
-    let vault = opened.as_ref().map(|(_, _, vault)| vault);
-
-    let broker = format!("broker {}:{}", settings.mqtt.host, settings.mqtt.port);
-    match super::mqtt_settings(&settings, vault) {
-        Ok(mqtt) => walk.step(&broker, mqtt::probe(&mqtt, &super::mqtt_options(&settings)).await)?,
-        Err(error) => walk.step(&broker, Err::<(), _>(error))?,
-    };
-    if settings.accounts.is_empty() {
-        walk.note("account", "none is configured; add one under `accounts`")?;
-        walk.failures += 1;
-        return walk.end();
-    }
-    let Some(certificate) = walk.step("app certificate", super::app_certificate(&settings))? else {
+    let Some(directory) = walk.step("data directory", DataDir::open(&settings.data_dir))? else {
+        // A sign-in would end the session of the bridge that runs there.
+        walk.surroundings(&settings, None).await?;
         return walk.end();
     };
-    for account in &settings.accounts {
-        let name = mask_email(&account.username);
-        let keepsake = vault.map(|vault| Keepsake::new(vault.clone(), account.username.clone()));
-        let password = account
-            .password
-            .clone()
-            .or_else(|| keepsake.as_ref().and_then(Keepsake::password));
-        let Some(password) = password else {
-            walk.note(
-                &format!("account {name}"),
-                "no password is known; set it under `accounts`",
-            )?;
-            walk.failures += 1;
-            continue;
-        };
-        if keepsake
-            .as_ref()
-            .is_some_and(|keepsake| keepsake.was_refused(&password))
-        {
-            walk.note(
-                &format!("sign-in {name}"),
-                "the cloud refused this password before; it is not tried again",
-            )?;
-            walk.failures += 1;
-            continue;
-        }
-        let credentials = Credentials {
-            username: account.username.clone(),
-            password,
-            p12_password: account.p12_password.clone(),
-        };
-        let (cloud, _) = super::cloud_settings(&settings, opened.as_ref().map(|(_, store, _)| store))?;
-        let gateway = Gateway::new(cloud, certificate.clone(), clock)?;
-        cars_of(&mut walk, &settings, &gateway, &credentials, keepsake.as_ref(), &name).await?;
-    }
+    let (store, writer) = Store::open(&directory);
+    let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor)?;
+    let writing = CancellationToken::new();
+    let written = tokio::spawn(writer.run(writing.clone()));
+    let walked = walk.everything(&settings, clock, &store, &vault).await;
+    // A session, or that a password was refused, must reach the disk, so that the bridge need not find out again.
+    writing.cancel();
+    written.await.context("the writer of documents died")?;
+    walked?;
     walk.end()
-}
-
-async fn cars_of<S: Fn(&str) -> anyhow::Result<()>>(
-    walk: &mut Walk<S>,
-    settings: &Settings,
-    gateway: &Gateway,
-    credentials: &Credentials,
-    keepsake: Option<&Keepsake>,
-    name: &str,
-) -> anyhow::Result<()> {
-    // A session that still lives is used, so that checking does not throw the running bridge or the phone out.
-    let kept = keepsake
-        .and_then(Keepsake::session)
-        .and_then(|saved| gateway.resume(saved).ok());
-    let cars = match kept {
-        Some(session) => session.vehicles().await.ok(),
-        None => None,
-    };
-    let cars = match cars {
-        Some(cars) => {
-            walk.note(&format!("ok   sign-in {name}"), "the kept session is good")?;
-            Some(cars)
-        }
-        None => {
-            let device_id = keepsake.map_or_else(new_device_id, Keepsake::device_id);
-            let signed_in = gateway.sign_in(credentials, &device_id).await;
-            let Some(session) = walk.step(&format!("sign-in {name}"), signed_in)? else {
-                return Ok(());
-            };
-            if let Some(keepsake) = keepsake {
-                keepsake.keep(&session.saved());
-            }
-            walk.step(&format!("vehicle list {name}"), session.vehicles().await)?
-        }
-    };
-    for car in cars.unwrap_or_default() {
-        walk.car(settings, &car)?;
-    }
-    Ok(())
 }
 
 /// Says results and counts failures.
@@ -126,6 +46,91 @@ struct Walk<S> {
 }
 
 impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
+    /// What can be looked at without signing in: the broker and the files of the app certificate.
+    async fn surroundings(
+        &mut self,
+        settings: &Settings,
+        vault: Option<&Vault>,
+    ) -> anyhow::Result<Option<AppCertificate>> {
+        let broker = format!("broker {}:{}", settings.mqtt.host, settings.mqtt.port);
+        match super::mqtt_settings(settings, vault) {
+            Ok(mqtt) => self.step(&broker, mqtt::probe(&mqtt, &super::mqtt_options(settings)).await)?,
+            Err(error) => self.step(&broker, Err::<(), _>(error))?,
+        };
+        self.step("app certificate", super::app_certificate(settings))
+    }
+
+    async fn everything(
+        &mut self,
+        settings: &Settings,
+        clock: Clock,
+        store: &Store,
+        vault: &Vault,
+    ) -> anyhow::Result<()> {
+        let certificate = self.surroundings(settings, Some(vault)).await?;
+        if settings.accounts.is_empty() {
+            self.fail("account", "none is configured; add one under `accounts`")?;
+        }
+        let Some(certificate) = certificate else {
+            return Ok(());
+        };
+        for account in &settings.accounts {
+            let (cloud, _) = super::cloud_settings(settings, Some(store))?;
+            let gateway = Gateway::new(cloud, certificate.clone(), clock)?;
+            let keepsake = Keepsake::new(vault.clone(), account.username.clone());
+            self.account(settings, account, &gateway, &keepsake).await?;
+        }
+        Ok(())
+    }
+
+    async fn account(
+        &mut self,
+        settings: &Settings,
+        account: &Account,
+        gateway: &Gateway,
+        keepsake: &Keepsake,
+    ) -> anyhow::Result<()> {
+        let name = keepsake.account();
+        let Some(password) = account.password.clone().or_else(|| keepsake.password()) else {
+            return self.fail(
+                &format!("account {name}"),
+                "no password is known; set it under `accounts`",
+            );
+        };
+        let sign_in = format!("sign-in {name}");
+        if keepsake.was_refused(&password) {
+            let reason = "the cloud refused this password before; it is not tried again until it is changed";
+            return self.fail(&sign_in, reason);
+        }
+        let cars = match cars_of_kept_session(gateway, keepsake).await {
+            Some(cars) => {
+                (self.say)(&format!("ok   {sign_in}: the kept session is good"))?;
+                cars
+            }
+            None => {
+                let credentials = Credentials {
+                    username: account.username.clone(),
+                    password,
+                    p12_password: account.p12_password.clone(),
+                };
+                let signed_in = gateway.sign_in(&credentials, &keepsake.device_id()).await;
+                if matches!(signed_in, Err(CloudError::SignInRejected)) {
+                    keepsake.mark_refused(&credentials.password);
+                }
+                let Some(session) = self.step(&sign_in, signed_in)? else {
+                    return Ok(());
+                };
+                keepsake.keep(&session.saved());
+                let listed = session.vehicles().await;
+                self.step(&format!("vehicle list {name}"), listed)?.unwrap_or_default()
+            }
+        };
+        for car in &cars {
+            self.car(settings, car)?;
+        }
+        Ok(())
+    }
+
     fn step<T, E: std::fmt::Display>(&mut self, what: &str, result: Result<T, E>) -> anyhow::Result<Option<T>> {
         match result {
             Ok(value) => {
@@ -133,15 +138,15 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
                 Ok(Some(value))
             }
             Err(error) => {
-                self.failures += 1;
-                (self.say)(&format!("FAIL {what}: {error:#}"))?;
+                self.fail(what, &format!("{error:#}"))?;
                 Ok(None)
             }
         }
     }
 
-    fn note(&mut self, what: &str, text: &str) -> anyhow::Result<()> {
-        (self.say)(&format!("{what}: {text}"))
+    fn fail(&mut self, what: &str, reason: &str) -> anyhow::Result<()> {
+        self.failures += 1;
+        (self.say)(&format!("FAIL {what}: {reason}"))
     }
 
     /// The rights of a car: how many of our commands it offers, and whether a PIN is known for them.
@@ -174,4 +179,10 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
             ExitCode::FAILURE
         })
     }
+}
+
+/// The cars, if there is a session that still lives. Using it spares a sign-in, which would sign the account out elsewhere.
+async fn cars_of_kept_session(gateway: &Gateway, keepsake: &Keepsake) -> Option<Vec<Car>> {
+    let session = gateway.resume(keepsake.session()?).ok()?;
+    session.vehicles().await.ok()
 }

@@ -1,8 +1,8 @@
 //! The program under test as a process of its own, and the JSON line it prints when it is ready.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,30 @@ use serde_json::Value;
 
 /// Longest wait for a process to say that it is ready or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the program in this directory, with this on its standard input, until it ends.
+pub fn run(directory: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = command(directory, arguments)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // What it does not care to read is lost.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leapmotor2mqtt"));
+    command
+        .args(arguments)
+        .env("LEAPMOTOR2MQTT_LOOPBACK_ONLY", "true")
+        .env("RUST_LOG", "leapmotor2mqtt=debug")
+        .current_dir(directory);
+    command
+}
 
 /// A running `leapmotor2mqtt`. Ends with the test.
 pub struct Program {
@@ -49,11 +73,7 @@ impl Program {
             .append(true)
             .open(&log)
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_leapmotor2mqtt"))
-            .args(arguments)
-            .env("LEAPMOTOR2MQTT_LOOPBACK_ONLY", "true")
-            .env("RUST_LOG", "leapmotor2mqtt=debug")
-            .current_dir(directory)
+        let child = command(directory, arguments)
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr)

@@ -29,21 +29,18 @@ impl World {
 
     /// Starts a simulated cloud with these cars, whose clock runs so much faster.
     pub fn at_speed(speed: u32, models: &[&str]) -> Self {
+        let speed = speed.to_string();
+        let cars = models.iter().flat_map(|model| ["--car", model]);
+        Self::with_arguments(&["--speed", &speed].into_iter().chain(cars).collect::<Vec<_>>())
+    }
+
+    /// Starts a simulated cloud with these further arguments.
+    pub fn with_arguments(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut arguments = vec![
-            "simulate".to_owned(),
-            "--speed".to_owned(),
-            speed.to_string(),
-            "--dir".to_owned(),
-        ];
-        arguments.push(directory.path().join("cloud").to_str().unwrap().to_owned());
-        arguments.extend(
-            models
-                .iter()
-                .flat_map(|model| ["--car".to_owned(), (*model).to_owned()]),
-        );
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (process, cloud) = Program::start_for_line(directory.path(), &arguments);
+        let cloud_directory = directory.path().join("cloud");
+        let mut all = vec!["simulate", "--dir", cloud_directory.to_str().unwrap()];
+        all.extend(arguments);
+        let (process, cloud) = Program::start_for_line(directory.path(), &all);
         Self {
             directory,
             cloud,

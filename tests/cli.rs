@@ -1,0 +1,328 @@
+//! The command line as its users and their scripts see it: what is printed where, and the exit code.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use support::client::{retained, until_retained};
+use support::mosquitto::Mosquitto;
+use support::process::{self, Program};
+use support::world::{World, eventually};
+
+const VECTORS: &str = include_str!("data/protocol/vectors.json");
+const ENTITIES: &str = include_str!("data/ha-entities.csv");
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+struct Said {
+    out: String,
+    err: String,
+    code: Option<i32>,
+}
+
+impl Said {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    /// Wrong usage is told in one line, without a word on standard output.
+    fn assert_one_line_of_error(&self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{self:?}");
+        assert_eq!(self.err.trim_end().lines().count(), 1, "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "no {word} in {self:?}");
+        }
+    }
+}
+
+fn say_in(directory: &Path, arguments: &[&str], input: &str) -> Said {
+    let output = process::run(directory, arguments, input);
+    Said {
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+        code: output.status.code(),
+    }
+}
+
+fn say(arguments: &[&str]) -> Said {
+    say_with(arguments, "")
+}
+
+fn say_with(arguments: &[&str], input: &str) -> Said {
+    say_in(tempfile::tempdir().unwrap().path(), arguments, input)
+}
+
+/// A status answer as recorded from a C10.
+fn recorded_status() -> String {
+    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+    let all = vectors["status"].as_array().unwrap();
+    let parked = all.iter().find(|vector| vector["name"] == "c10-parked-locked").unwrap();
+    parked["payload"].to_string()
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let said = say(&["--version"]);
+    assert_eq!(said.out, format!("leapmotor2mqtt {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn help_names_every_command() {
+    let said = say(&["--help"]);
+    assert_eq!(said.code, Some(0));
+    for command in ["run", "demo", "simulate", "check", "entities", "decode", "purge"] {
+        assert!(said.out.contains(&format!("\n  {command} ")), "{command}\n{}", said.out);
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
+    for (arguments, word) in [
+        (&["--colour"][..], "--colour"),
+        (&["fly"], "fly"),
+        (&["decode"], "<FILE>"),
+        (&["entities", "--format", "xml"], "xml"),
+        (&["simulate", "--car", "Z99"], "Z99"),
+        (&["demo", "--mqtt"], "--mqtt"),
+    ] {
+        let said = say(arguments);
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
+        assert!(said.err.contains(word), "{said:?}");
+    }
+}
+
+#[test]
+fn the_catalog_as_json_has_the_columns_of_the_entity_table_and_the_models() {
+    let rows = say(&["entities", "--format", "json"]).json();
+    let mut columns: Vec<&str> = ENTITIES.lines().next().unwrap().split(',').collect();
+    columns.push("models");
+    for row in rows.as_array().unwrap() {
+        let keys: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, columns, "{row}");
+    }
+    let battery = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["key"] == "battery_level");
+    let battery = battery.unwrap();
+    assert_eq!(battery["platform"], "sensor");
+    assert_eq!(battery["models"], json!(["T03", "B10", "C10"]));
+}
+
+#[test]
+fn the_catalog_can_be_narrowed_to_a_model_and_printed_as_tables() {
+    let keys = |arguments: &[&str]| -> Vec<String> {
+        let rows = say(arguments).json();
+        let rows = rows.as_array().unwrap();
+        rows.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = keys(&["entities", "--format", "json"]);
+    let small = keys(&["entities", "--format", "json", "--model", "T03"]);
+    assert!(all.contains(&"fuel_level".to_owned()));
+    assert!(!small.contains(&"fuel_level".to_owned()), "a T03 has no tank");
+    assert!(small.iter().all(|key| all.contains(key)));
+
+    let table = say(&["entities"]).out;
+    assert_eq!(table.lines().count(), all.len());
+    let markdown = say(&["entities", "--format", "markdown"]).out;
+    assert_eq!(markdown.lines().count(), all.len() + 2);
+    assert!(markdown.starts_with("| Key |"));
+}
+
+#[test]
+fn a_status_object_is_decoded_from_a_file_and_from_standard_input() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("status.json"), recorded_status()).unwrap();
+    let from_file = say_in(directory.path(), &["decode", "--model", "C10", "status.json"], "");
+    let piped = say_with(&["decode", "-"], &recorded_status());
+    assert_eq!(from_file.json(), piped.json());
+    let values = piped.json();
+    assert_eq!(values["door_lock"], "LOCKED");
+    assert_eq!(values["climate/mode"], "off");
+    assert!(values["battery_level"].is_number(), "{values}");
+    assert!(
+        values
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|value| !value.is_array() && !value.is_object()),
+        "{values}"
+    );
+}
+
+#[test]
+fn a_status_without_signals_is_unknown_and_not_an_error() {
+    let values = say_with(&["decode", "--model", "no such model", "-"], "{}").json();
+    assert_eq!(values["battery_level"], Value::Null);
+    assert_eq!(values["door_lock"], Value::Null);
+}
+
+#[test]
+fn what_is_no_status_object_is_refused() {
+    for garbage in ["", "<html>502</html>", "{\"signal\":", "[1, 2]", "null", "\u{0}\u{1}"] {
+        say_with(&["decode", "-"], garbage).assert_one_line_of_error(1, &["leapmotor2mqtt: the input is"]);
+    }
+    say(&["decode", "absent.json"]).assert_one_line_of_error(1, &["absent.json"]);
+}
+
+#[test]
+fn an_unknown_setting_is_named_with_its_file_and_the_nearest_known_one() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("mine.yaml"), "mqtt:\n  hots: broker\n").unwrap();
+    for command in ["run", "check", "purge"] {
+        say_in(directory.path(), &[command, "--config", "mine.yaml"], "")
+            .assert_one_line_of_error(2, &["mqtt.hots", "mine.yaml", "mqtt.host"]);
+    }
+    say_in(directory.path(), &["run", "--config", "absent.yaml"], "").assert_one_line_of_error(2, &["absent.yaml"]);
+}
+
+/// A world, and the answer of `check` after the configuration was changed.
+async fn checked(change: impl FnOnce(&mut Value)) -> Option<(World, Said)> {
+    let broker = Mosquitto::start()?;
+    let world = World::with_arguments(&["--car", "T03", "--car", "C10"]);
+    let mut configuration = world.configuration(broker.port());
+    change(&mut configuration);
+    let said = check(&world, &configuration);
+    Some((world, said))
+}
+
+fn check(world: &World, configuration: &Value) -> Said {
+    let file = world.write_configuration(configuration);
+    say_in(
+        world.directory.path(),
+        &["check", "--config", file.to_str().unwrap()],
+        "",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_a_good_set_up_ends_with_0_and_names_every_car() {
+    let Some((_world, said)) = checked(|_| {}).await else {
+        return;
+    };
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.lines().all(|line| line.starts_with("ok ")), "{said:?}");
+    for word in [
+        "broker 127.0.0.1:",
+        "app certificate",
+        "sign-in",
+        "car T03 …0001 (own)",
+        "car C10 …0002 (own)",
+    ] {
+        assert!(said.out.contains(word), "no {word} in {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_sends_a_wrong_password_once() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let world = World::with_cars(&["T03"]);
+    let mut configuration = world.configuration(broker.port());
+    configuration["accounts"][0]["password"] = json!("wrong-password");
+    let said = check(&world, &configuration);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("FAIL sign-in"), "{said:?}");
+    assert!(!format!("{said:?}").contains("wrong-password"), "{said:?}");
+    let again = check(&world, &configuration);
+    assert!(again.out.contains("refused this password before"), "{again:?}");
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(world.count("/acct/v1/login").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_names_a_broker_that_is_away_and_goes_on() {
+    let Some((_world, said)) = checked(|settings| settings["mqtt"]["port"] = json!(1)).await else {
+        return;
+    };
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("FAIL broker 127.0.0.1:1"), "{said:?}");
+    assert!(said.out.contains("ok   sign-in"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_names_a_certificate_that_is_missing_and_an_account_that_is_not_there() {
+    let Some((world, said)) = checked(|settings| settings["certificates"]["app_key"] = json!("gone.pem")).await else {
+        return;
+    };
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("FAIL app certificate"), "{said:?}");
+    assert!(said.out.contains("gone.pem"), "{said:?}");
+    let mut without = world.configuration(1);
+    without["accounts"] = json!([]);
+    let said = check(&world, &without);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("FAIL account"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_on_an_existing_broker_is_removed_by_purge() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", broker.port());
+    let (mut demo, line) = Program::start_for_line(directory.path(), &["demo", "--json", "--mqtt", &address]);
+    assert_eq!((&line["mqtt"], &line["mqtt311"]), (&json!(address), &json!(address)));
+    assert_eq!(line["cars"].as_array().unwrap().len(), 3);
+    let complete = |held: &std::collections::BTreeMap<String, String>| {
+        let configs = held.keys().filter(|topic| topic.ends_with("/config")).count();
+        configs == 4 && held.len() - configs >= 150
+    };
+    until_retained(broker.port(), &["#"], complete).await;
+    assert_eq!(demo.stop(), Some(0));
+
+    let configuration = json!({"mqtt": {"host": "127.0.0.1", "port": broker.port()}, "data_dir": "data"});
+    std::fs::write(directory.path().join("config.yaml"), configuration.to_string()).unwrap();
+    let said = say_in(directory.path(), &["purge"], "");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("retained topics removed"), "{said:?}");
+    assert_eq!(retained(broker.port(), &["#"]).await.len(), 0);
+    let said = say_in(directory.path(), &["purge"], "");
+    assert!(said.out.starts_with("0 retained topics"), "{said:?}");
+}
+
+#[cfg(feature = "embedded-broker")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_tells_people_where_everything_is_and_cleans_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut demo, line) = Program::start_for_line(directory.path(), &["demo", "--json"]);
+    let port = |key: &str| -> u16 { line[key].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap() };
+    assert_ne!(port("mqtt"), port("mqtt311"));
+    eventually("four devices", Duration::from_secs(20), async || {
+        let held = retained(port("mqtt"), &["homeassistant/device/+/config"]).await;
+        (held.len() == 4).then_some(())
+    })
+    .await;
+    assert_eq!(demo.stop(), Some(0));
+    assert!(
+        std::fs::read_dir(directory.path()).unwrap().count() <= 1,
+        "only the test's own log is left"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_leaves_its_session_to_the_bridge_and_does_not_disturb_one_that_runs() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let world = World::with_arguments(&["--car", "T03"]);
+    let configuration = world.configuration(broker.port());
+    assert_eq!(check(&world, &configuration).code, Some(0));
+    let again = check(&world, &configuration);
+    assert!(again.out.contains("the kept session is good"), "{again:?}");
+
+    let _bridge = world.bridge(&configuration);
+    let state = "leapmotor2mqtt/bridge/state";
+    until_retained(broker.port(), &[state], |held| {
+        held.get(state).is_some_and(|payload| payload == "online")
+    })
+    .await;
+    let meanwhile = check(&world, &configuration);
+    assert_eq!(meanwhile.code, Some(1), "{meanwhile:?}");
+    assert!(meanwhile.out.contains("FAIL data directory"), "{meanwhile:?}");
+    assert!(meanwhile.out.contains("ok   broker"), "{meanwhile:?}");
+    assert_eq!(world.count("/acct/v1/login").await, 1);
+}
