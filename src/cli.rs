@@ -63,7 +63,7 @@ struct DemoArgs {
     /// Put the cars on this broker instead of an own one
     #[arg(long, value_name = "HOST:PORT")]
     mqtt: Option<String>,
-    /// Address of the admin page
+    /// Address of the admin page, which this version does not have yet
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// Print one line of JSON

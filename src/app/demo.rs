@@ -38,6 +38,9 @@ pub struct Description {
     control_url: String,
     /// The cars.
     cars: Vec<simulator::CarDescription>,
+    /// Whether the broker is the demo's own.
+    #[serde(skip)]
+    broker_is_own: bool,
 }
 
 impl Description {
@@ -48,23 +51,37 @@ impl Description {
 
     /// For people.
     pub fn text(&self) -> String {
-        let mut text = String::from("Simulated cars are on the broker:\n");
+        let mut text = String::from("The bridge runs with these simulated cars:\n\n");
         for car in &self.cars {
             text += &format!(
-                "  {:<4} {:<4}  VIN {}  PIN {}\n",
+                "  {:<4} {:<5} VIN {}  PIN {}\n",
                 car.model, car.powertrain, car.vin, car.pin
             );
         }
+        text += &if self.broker_is_own {
+            format!(
+                "\nBroker             {} for MQTT 5, without user name\n                   {} for MQTT 3.1.1, which older \
+                 clients speak, such as Home Assistant 2025\n",
+                self.mqtt, self.mqtt311
+            )
+        } else {
+            format!("\nBroker             {}\n", self.mqtt)
+        };
+        let (host, port) = self.mqtt.rsplit_once(':').unwrap_or((&self.mqtt, "1883"));
+        let broker = format!("-V mqttv5 -h {host} -p {port}");
+        let vin = self.cars.first().map_or("<VIN>", |car| &car.vin);
         text += &format!(
-            "\nBroker       {} (MQTT 5), {} (MQTT 3.1.1), no user name\nControl      {}\n\n\
-             See everything:   mosquitto_sub -V mqttv5 -h 127.0.0.1 -p {} -t '#' -v\n\
-             In Home Assistant: add the MQTT integration with the broker above.\n\
-             Ctrl-C ends the demo and removes its data.",
-            self.mqtt,
-            self.mqtt311,
+            "Simulated cloud    {}/requests shows what it was asked\n\n\
+             See everything     mosquitto_sub {broker} -t 'leapmotor2mqtt/#' -v\n\
+             Unlock a car       mosquitto_pub {broker} -t leapmotor2mqtt/{vin}/door_lock/set -m UNLOCK\n\
+             Home Assistant     Settings, Devices & services, Add integration, MQTT, with the broker above\n\n",
             self.control_url,
-            self.mqtt.rsplit(':').next().unwrap_or_default(),
         );
+        text += if self.broker_is_own {
+            "Ctrl-C ends everything and leaves nothing behind."
+        } else {
+            "Ctrl-C ends the demo. Its cars stay on the broker until `leapmotor2mqtt purge` removes them."
+        };
         text
     }
 }
@@ -104,6 +121,7 @@ pub async fn run(
         admin_url: None,
         control_url: cloud.control_url.clone(),
         cars: cloud.accounts.iter().flat_map(|account| account.cars.clone()).collect(),
+        broker_is_own: options.broker.is_none(),
     };
     announce(&description)?;
 
