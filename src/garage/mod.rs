@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::cloud::{Credentials, Gateway};
@@ -293,6 +293,8 @@ impl Router {
                     self.running[*account].poller.tell(Notice::Boost(vin)).await;
                 }
             }
+            Request::Action(action) => warn!(?action, "nobody does this yet"),
+            Request::Setting(_, key, _) => warn!(key, "nobody keeps this setting yet"),
             Request::Command(request) => {
                 let refused = match self.commanders.get(&request.vin) {
                     None => Some((Reason::UnknownVehicle, request)),

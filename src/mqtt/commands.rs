@@ -80,6 +80,7 @@ impl Commands {
     ) {
         let request = match inbound.intent {
             Intent::Bridge(action) => Request::Action(action),
+            Intent::Setting(subject, key, value) => Request::Setting(subject, key, value),
             Intent::Car(vin, command) => Request::Command(CommandRequest {
                 ticket: self.replies.open(circumstances, fleet, options),
                 vin,
@@ -98,6 +99,7 @@ impl Commands {
         match request {
             Request::Command(request) => self.answer(&refused(request, reason, now), options),
             Request::Action(action) => warn!(?action, %reason, "a request was dropped"),
+            Request::Setting(_, key, _) => warn!(key, %reason, "a setting was dropped"),
         }
     }
 

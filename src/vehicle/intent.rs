@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::command::Command;
+use super::facts::{FactKey, Subject};
 use super::vin::Vin;
 
 /// What somebody wants.
@@ -14,6 +15,8 @@ pub enum Intent {
     Car(Vin, Command),
     /// Something for the bridge to do.
     Bridge(BridgeAction),
+    /// A setting to change: whose, which (the key of its entity), and the new value as it was written.
+    Setting(Subject, FactKey, String),
 }
 
 /// Something the bridge does itself.
@@ -21,6 +24,17 @@ pub enum Intent {
 pub enum BridgeAction {
     /// Read this car now.
     Refresh(Vin),
+    /// Answer the oldest share invitation that waits.
+    AnswerShare {
+        /// Accept or reject.
+        accept: bool,
+    },
+    /// Announce all entities again.
+    Rediscover,
+    /// Give up the session and sign in afresh.
+    ReconnectCloud,
+    /// End with an error, so that whoever supervises the bridge starts it afresh.
+    Restart,
 }
 
 /// What enters the garage: an intent with its circumstances.
@@ -30,6 +44,8 @@ pub enum Request {
     Command(CommandRequest),
     /// Something for the bridge itself.
     Action(BridgeAction),
+    /// A setting to change: whose, which, and the new value as it was written.
+    Setting(Subject, FactKey, String),
 }
 
 /// A command on its way in, before the gate has seen it.

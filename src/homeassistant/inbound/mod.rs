@@ -194,7 +194,7 @@ impl Inbox {
             Intent::Car(_, Command::ClimateOff) => {
                 self.climate.remove(vin);
             }
-            Intent::Car(..) | Intent::Bridge(_) => {}
+            Intent::Car(..) | Intent::Bridge(_) | Intent::Setting(..) => {}
         }
     }
 
