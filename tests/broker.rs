@@ -638,6 +638,7 @@ fn fleet(change: impl FnOnce(&mut CarView)) -> Fleet {
         powertrain: Powertrain::Bev,
         state: Some(VehicleState::default()),
         evidence: BTreeSet::new(),
+        unknown_signals: BTreeSet::new(),
         pending: BTreeMap::new(),
         pin: PinStatus::Ready,
         reachable: true,

@@ -100,6 +100,7 @@ pub fn decode(text: &str, model: &Model) -> anyhow::Result<String> {
         car: Car::unlisted(Vin::parse("DECODED").context("a fixed text is a VIN")?, model.clone()),
         powertrain: memory.powertrain(),
         evidence: frame.readings.keys().copied().collect(),
+        unknown_signals: frame.unknown.keys().copied().collect(),
         state: Some(state),
         pending: BTreeMap::new(),
         pin: PinStatus::Ready,
@@ -412,11 +413,26 @@ fn mqtt_options(settings: &Settings) -> homeassistant::Options {
         base_topic: settings.mqtt.base_topic.clone(),
         discovery_prefix: settings.mqtt.discovery_prefix.clone(),
         status_topic: settings.mqtt.status_topic.clone(),
+        language: language(&settings.language),
         time_zone: settings.time_zone.clone(),
         expected_facts: garage::FACTS.into_iter().chain([STARTED]).collect(),
         policy: command_policy(settings),
         ..homeassistant::Options::default()
     }
+}
+
+/// The language of entity names; English where we have none in the owner's.
+fn language(tag: &str) -> homeassistant::Language {
+    homeassistant::Language::parse(tag).unwrap_or_else(|| {
+        let known = homeassistant::Language::ALL
+            .map(homeassistant::Language::code)
+            .join(", ");
+        warn!(
+            tag,
+            known, "there are no entity names in this language; they stay English"
+        );
+        homeassistant::Language::English
+    })
 }
 
 fn command_policy(settings: &Settings) -> gate::Policy {

@@ -1,5 +1,7 @@
 //! What is remembered of a car across restarts: one small document per car.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -15,6 +17,8 @@ pub struct CarDocument {
     pub memory: Memory,
     /// The names of all readings the car has ever sent; names that no longer exist are ignored.
     pub evidence: Vec<String>,
+    /// The numbers of all signals without a name that it has ever sent.
+    pub unknown_signals: BTreeSet<u32>,
 }
 
 impl CarDocument {

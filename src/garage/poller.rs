@@ -295,6 +295,7 @@ impl Poller {
                 CarDocument {
                     memory: keeper.memory.clone(),
                     evidence: keeper.evidence_names(),
+                    unknown_signals: keeper.view.unknown_signals.clone(),
                 }
                 .write(&self.store, vin);
                 self.show(vin);
@@ -418,6 +419,7 @@ impl Keeper {
                 powertrain: Powertrain::Bev,
                 state: None,
                 evidence,
+                unknown_signals: document.unknown_signals,
                 pending: BTreeMap::new(),
                 pin,
                 reachable: true,
@@ -434,6 +436,7 @@ impl Keeper {
     fn accept(&mut self, frame: &Frame, now: Timestamp) -> derive::Verdict {
         let verdict = derive::judge(frame, &self.memory);
         self.view.evidence.extend(frame.readings.keys().copied());
+        self.view.unknown_signals.extend(frame.unknown.keys());
         let (state, memory) = derive::derive(frame, &self.view.car.model, &self.memory, now);
         self.view.powertrain = memory.powertrain();
         self.view.reachable = true;

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use crate::homeassistant::catalog::entity::{Attributes, Entity, Platform, Source, Tier};
-use crate::homeassistant::{Facts, Options, Scene, offer};
+use crate::homeassistant::{Facts, Options, Scene, offer, signals};
 use crate::vehicle::CarView;
 use crate::vehicle::car::Fleet;
 use crate::vehicle::facts::Subject;
 
 /// The name of the origin, and the start of all our ids.
 const PRODUCT: &str = "leapmotor2mqtt";
+/// The level of the topics of device triggers.
+const TRIGGER: &str = "trigger";
 const MANUFACTURER: &str = "Leapmotor";
 
 /// The discovery message of one device.
@@ -46,9 +48,18 @@ pub fn car_discovery(view: &CarView, facts: &Facts, options: &Options) -> Vec<Di
     }
     device.insert("sn".into(), json!(vin.as_str()));
     device.insert("via_device".into(), json!(format!("{PRODUCT}_bridge")));
-    let rows = offer::car_rows(&scene, facts, options)
-        .map(|row| (row, component(row, &identity, Some(&scene), facts, options)));
-    vec![message(&identity, &device, rows, options)]
+    let rows = offer::car_rows(&scene, facts, options).map(|row| {
+        let component = component(row, &identity, Some(&scene), facts, options);
+        (row.key.to_owned(), row.platform, component)
+    });
+    let signals = signals::of(&scene).map(|signal| {
+        let mut component = signals::component(signal, vin, options);
+        let key = signals::key(signal);
+        component["uniq_id"] = json!(identity.unique_id(&key));
+        component["def_ent_id"] = json!(identity.default_entity_id(Platform::Sensor, &key));
+        (key, Platform::Sensor, component)
+    });
+    vec![message(&identity, &device, rows.chain(signals), options)]
 }
 
 /// The discovery message of the bridge.
@@ -68,7 +79,10 @@ pub fn bridge_discovery(_fleet: &Fleet, facts: &Facts, options: &Options) -> Vec
     if let Some(url) = &options.configuration_url {
         device.insert("cu".into(), json!(url));
     }
-    let rows = offer::bridge_rows(facts, options).map(|row| (row, component(row, &identity, None, facts, options)));
+    let rows = offer::bridge_rows(facts, options).map(|row| {
+        let component = component(row, &identity, None, facts, options);
+        (row.key.to_owned(), row.platform, component)
+    });
     vec![message(&identity, &device, rows, options)]
 }
 
@@ -106,26 +120,26 @@ struct Identity {
 
 impl Identity {
     /// The installation-wide id of an entity.
-    fn unique_id(&self, row: &Entity) -> String {
+    fn unique_id(&self, key: &str) -> String {
         match self.subject {
-            Subject::Car(_) => format!("{}_{}", self.id, row.key),
-            Subject::Bridge => format!("{PRODUCT}_{}", row.key),
+            Subject::Car(_) => format!("{}_{key}", self.id),
+            Subject::Bridge => format!("{PRODUCT}_{key}"),
         }
     }
 
-    fn default_entity_id(&self, row: &Entity) -> String {
-        format!("{}.{}_{}", row.platform.name(), self.entity_ids, row.key)
+    fn default_entity_id(&self, platform: Platform, key: &str) -> String {
+        format!("{}.{}_{key}", platform.name(), self.entity_ids)
     }
 }
 
 fn message(
     identity: &Identity,
     device: &Map<String, Json>,
-    rows: impl Iterator<Item = (&'static Entity, Json)>,
+    components: impl Iterator<Item = (String, Platform, Json)>,
     options: &Options,
 ) -> Discovery {
-    let (components, entities): (BTreeMap<_, _>, Map<_, _>) = rows
-        .map(|(row, component)| ((row.key.to_owned(), row.platform), (row.key.to_owned(), component)))
+    let (components, entities): (BTreeMap<_, _>, Map<_, _>) = components
+        .map(|(key, platform, component)| ((key.clone(), platform), (key, component)))
         .unzip();
     let payload = json!({
         "dev": device,
@@ -144,13 +158,23 @@ fn message(
 
 fn component(row: &Entity, identity: &Identity, scene: Option<&Scene<'_>>, facts: &Facts, options: &Options) -> Json {
     let topic = |path: &str| json!(options.topic(&identity.subject, path));
+    if row.platform == Platform::DeviceAutomation {
+        let subtype = trigger_of(row);
+        return json!({
+            "p": row.platform.name(),
+            "atype": "trigger",
+            "type": "event",
+            "stype": subtype,
+            "t": topic(&format!("{TRIGGER}/{subtype}")),
+        });
+    }
     let mut keys = Map::new();
     let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
 
     put("p", json!(row.platform.name()));
-    put("uniq_id", json!(identity.unique_id(row)));
-    put("def_ent_id", json!(identity.default_entity_id(row)));
-    put("name", json!(row.name));
+    put("uniq_id", json!(identity.unique_id(row.key)));
+    put("def_ent_id", json!(identity.default_entity_id(row.platform, row.key)));
+    put("name", json!(options.language.name(row.key, row.name)));
     if let Some(class) = row.class {
         put("dev_cla", json!(class));
     }
@@ -212,6 +236,11 @@ fn component(row: &Entity, identity: &Identity, scene: Option<&Scene<'_>>, facts
         put("avty", availability(identity, row.tier, options));
     }
     Json::Object(keys)
+}
+
+/// What a device trigger is called, in its topic and in automations.
+fn trigger_of(row: &Entity) -> &'static str {
+    row.key.strip_prefix("trigger_").unwrap_or(row.key)
 }
 
 /// The topics that all have to say `online`.

@@ -6,9 +6,11 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Facts, Options, Policy};
+use super::catalog::entity::{Attributes, Entity, Source};
+use super::{Facts, Language, Options, Policy, catalog};
 use crate::vehicle::car::{Fleet, Pending};
 use crate::vehicle::command::EffectGroup;
+use crate::vehicle::facts::FactKey;
 use crate::vehicle::state::{
     Activity, Charger, ClimateMode, Connection, Gear, LockSource, Part, Position, Tire, VehicleState, Wheel,
 };
@@ -38,21 +40,28 @@ pub fn options() -> Options {
         status_topic: "homeassistant/status".into(),
         version: "1.2.3",
         support_url: "https://example.org/support",
+        language: Language::English,
         time_zone: TimeZone::get("Europe/Rome").unwrap(),
-        expected_facts: BTreeSet::from([
-            "last_command",
-            "last_command/attributes",
-            "bridge_problem",
-            "bridge_problem/attributes",
-            "bridge_cloud",
-            "bridge_reauth_needed",
-            "bridge_last_error",
-            "bridge_mqtt_since",
-            "bridge_uptime",
-        ]),
+        expected_facts: facts_of_all_rows(),
         policy: Policy::default(),
         configuration_url: None,
     }
+}
+
+/// As if every producer of facts were there.
+fn facts_of_all_rows() -> BTreeSet<FactKey> {
+    let facts = |row: &Entity| {
+        let value = match row.source {
+            Source::Fact(key) => Some(key),
+            _ => None,
+        };
+        let attributes = match row.attributes {
+            Attributes::Fact(key) => Some(key),
+            _ => None,
+        };
+        value.into_iter().chain(attributes)
+    };
+    catalog::rows().flat_map(facts).collect()
 }
 
 pub fn no_facts() -> Facts {
@@ -144,6 +153,7 @@ pub fn car(code: &str, number: &str, powertrain: Powertrain) -> CarView {
         powertrain,
         state: Some(state),
         evidence,
+        unknown_signals: BTreeSet::new(),
         pending: BTreeMap::new(),
         pin: PinStatus::Ready,
         reachable: true,

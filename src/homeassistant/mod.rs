@@ -11,8 +11,10 @@ mod commands;
 mod discovery;
 mod format;
 mod inbound;
+mod languages;
 mod offer;
 mod scene;
+mod signals;
 mod states;
 mod table;
 mod topics;
@@ -27,10 +29,11 @@ pub use catalog::entity::{Cadence, Entity, Platform};
 pub use commands::Policy;
 pub use discovery::{Discovery, bridge_discovery, car_discovery, with_removals};
 pub use inbound::{Inbound, Inbox, Message, Refusal, Verdict, command_event, result_payload};
+pub use languages::Language;
 pub use scene::Scene;
 pub use states::{StateMessage, bridge_states, car_states, car_topics};
 pub use table::{Format, decode_values, table};
-pub use topics::command_topics;
+pub use topics::{bridge_command_topics, command_topics};
 
 /// What shapes topics and messages.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Options {
     pub version: &'static str,
     /// Where to get help, shown as the origin's.
     pub support_url: &'static str,
+    /// The language of entity names.
+    pub language: Language,
     /// The zone whose offset moments carry.
     pub time_zone: TimeZone,
     /// Facts that somebody produces in this run; rows of other facts are not announced.
@@ -64,6 +69,7 @@ impl Default for Options {
             status_topic: "homeassistant/status".to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             support_url: env!("CARGO_PKG_REPOSITORY"),
+            language: Language::English,
             time_zone: TimeZone::UTC,
             expected_facts: BTreeSet::new(),
             policy: Policy::default(),

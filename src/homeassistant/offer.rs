@@ -24,7 +24,8 @@ pub fn bridge_rows(facts: &Facts, options: &Options) -> impl Iterator<Item = &'s
 /// The rows of a car that take messages.
 pub fn controls(scene: &Scene<'_>, options: &Options) -> impl Iterator<Item = &'static Entity> {
     catalog::rows()
-        .filter(|row| row.takes_messages())
+        .filter(|row| row.device == Device::Car && row.takes_messages())
+        .filter(|row| fact_of(row).is_none_or(|key| options.expected_facts.contains(key)))
         .filter(move |row| fits(row, scene) && permitted(row, scene, options))
 }
 

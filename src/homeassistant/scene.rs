@@ -23,6 +23,8 @@ pub struct Scene<'a> {
     pub now: Timestamp,
     /// What the owner configured.
     pub options: &'a Options,
+    /// Whether the owner keeps the car's place to himself.
+    pub hides_place: bool,
     /// Climate settings asked for that the car's state does not show yet.
     pub climate: Option<ClimateMemory>,
 }
@@ -45,6 +47,7 @@ impl<'a> Scene<'a> {
             state: view.state.as_ref().unwrap_or(&NOTHING_KNOWN),
             now,
             options,
+            hides_place: false,
             climate: None,
         }
     }
@@ -101,12 +104,44 @@ impl<'a> Scene<'a> {
                 detail: "a button takes PRESS".to_owned(),
             });
         }
-        Ok(Wish::Now(Intent::Car(self.view.car.vin.clone(), command)))
+        Ok(self.wish(command))
+    }
+
+    /// What a switch means.
+    pub fn toggle(&self, payload: &str, command: impl FnOnce(bool) -> Command) -> Result<Wish, Rejection> {
+        Ok(self.wish(command(on_or_off(payload)?)))
+    }
+
+    /// The command, now.
+    pub fn wish(&self, command: Command) -> Wish {
+        Wish::Now(Intent::Car(self.view.car.vin.clone(), command))
+    }
+
+    /// What a switch shows: what was asked for while that is on its way, else what the car says.
+    pub fn switched(
+        &self,
+        known: Option<bool>,
+        group: EffectGroup,
+        asked: impl FnOnce(&Command) -> Option<bool>,
+    ) -> Option<Value> {
+        flag(self.pending(group).and_then(asked).or(known))
     }
 
     /// The command on its way that affects this.
     pub fn pending(&self, group: EffectGroup) -> Option<&'a Command> {
         self.view.pending.get(&group).map(|pending| &pending.command)
+    }
+}
+
+/// What a switch sends.
+pub fn on_or_off(payload: &str) -> Result<bool, Rejection> {
+    match payload {
+        "ON" => Ok(true),
+        "OFF" => Ok(false),
+        _ => Err(Rejection {
+            reason: Reason::InvalidPayload,
+            detail: "a switch takes ON or OFF".to_owned(),
+        }),
     }
 }
 

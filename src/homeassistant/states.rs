@@ -1,14 +1,18 @@
 //! The retained topics that hold the present values: one per value.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use crate::homeassistant::catalog::entity::{Attributes, Cadence, Device, Entity, Source};
+use crate::homeassistant::catalog::entity::{Attributes, Cadence, Device, Entity, Platform, Source};
 use crate::homeassistant::discovery::has_attributes;
-use crate::homeassistant::{Facts, Options, Scene, catalog, format, offer};
+use crate::homeassistant::{Facts, Options, Scene, catalog, format, offer, signals};
 use crate::vehicle::car::{Fleet, PinStatus};
-use crate::vehicle::facts::Subject;
+use crate::vehicle::facts::{FactKey, Subject, Value};
 use crate::vehicle::{CarView, Vin};
+
+/// The setting that says whether the car's place is published.
+const PUBLISH_LOCATION: FactKey = "publish_location";
 
 /// A retained topic and what it holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +27,13 @@ pub struct StateMessage {
 
 /// Everything retained about a car: its availability, and the values and attributes of the rows it is offered.
 pub fn car_states(view: &CarView, facts: &Facts, options: &Options, now: Timestamp) -> Vec<StateMessage> {
-    let scene = Scene::new(view, options, now);
     let vin = &view.car.vin;
     let subject = Subject::Car(vin.clone());
+    let published = facts.get(&(subject.clone(), PUBLISH_LOCATION));
+    let scene = Scene {
+        hides_place: published == Some(&Value::Flag(false)),
+        ..Scene::new(view, options, now)
+    };
     let commands = view.pin == PinStatus::Ready && offer::commandable(&scene, options);
     let mut messages = vec![
         online(options.availability_topic(vin), view.reachable),
@@ -34,6 +42,7 @@ pub fn car_states(view: &CarView, facts: &Facts, options: &Options, now: Timesta
     for row in offer::car_rows(&scene, facts, options) {
         messages.extend(row_states(row, &subject, Some(&scene), facts, options));
     }
+    messages.extend(signals::states(&scene, options));
     messages
 }
 
@@ -83,10 +92,10 @@ fn row_states(
     match (row.source, scene) {
         (Source::Fact(key), _) => {
             let value = facts.get(&(subject.clone(), key));
-            messages.push(message(row.key, format::payload(value, zone)));
+            messages.push(message(row.key, payload(row.platform, value, zone)));
         }
         (Source::State(value), Some(scene)) => {
-            messages.push(message(row.key, format::payload(value(scene).as_ref(), zone)));
+            messages.push(message(row.key, payload(row.platform, value(scene).as_ref(), zone)));
         }
         (Source::Object(object), Some(scene)) => messages.push(message(row.key, text(object(scene)))),
         (Source::State(_) | Source::Object(_) | Source::Event | Source::None, _) => {}
@@ -107,12 +116,22 @@ fn row_states(
     messages
 }
 
+/// A value as the platform takes it.
+fn payload(platform: Platform, value: Option<&Value>, zone: &TimeZone) -> String {
+    match value {
+        Some(Value::Text(text)) if platform.holds_json() => text.clone(),
+        Some(Value::Text(text)) if text.is_empty() => platform.unknown().to_owned(),
+        Some(value) => format::payload(Some(value), zone),
+        None => platform.unknown().to_owned(),
+    }
+}
+
 /// The attributes of a row as a JSON object; empty while nothing is known.
 fn attributes(row: &Entity, subject: &Subject, scene: Option<&Scene<'_>>, facts: &Facts) -> String {
     match (row.attributes, scene) {
         (Attributes::State(attributes), Some(scene)) => text(attributes(scene)),
         (Attributes::Fact(key), _) => match facts.get(&(subject.clone(), key)) {
-            Some(crate::vehicle::facts::Value::Text(object)) => object.clone(),
+            Some(Value::Text(object)) => object.clone(),
             _ => text(Map::new()),
         },
         (Attributes::State(_) | Attributes::None, _) => text(Map::new()),

@@ -17,6 +17,18 @@ const MODELS: &[(Model, &[Powertrain])] = &[
     (Model::C10, &[Powertrain::Bev, Powertrain::Reev]),
 ];
 
+/// The head of the page that the documentation has of the table.
+const INTRODUCTION: &str = "\
+# Entities
+
+Written by `leapmotor2mqtt entities --format markdown`; change the catalog instead.
+
+A car gets a row once it has sent what the row rests on, and a control if the account's rights, the car's abilities and the
+owner's policy allow its command. Models are those that can have the row; rows of the bridge have none. In addition every
+signal without a known meaning has a diagnostic sensor `signal_<number>` that is switched off at first. What is missing here,
+and why, stands in [known-limits.md](known-limits.md).
+";
+
 /// How the catalog is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -62,7 +74,8 @@ pub fn table(format: Format, model: Option<&Model>) -> String {
                     row.note,
                 )
             });
-            std::iter::once(head.to_owned()).chain(lines).collect()
+            let head = format!("{INTRODUCTION}\n{head}");
+            std::iter::once(head).chain(lines).collect()
         }
     }
 }
@@ -101,11 +114,13 @@ fn suits(row: &Entity, model: &Model) -> bool {
         .iter()
         .find(|(known, _)| known == model)
         .map_or(&[Powertrain::Bev, Powertrain::Reev][..], |(_, powertrains)| powertrains);
-    match row.fits {
-        Fits::All | Fits::Shared => true,
-        Fits::Powertrain(powertrain) => powertrains.contains(&powertrain),
-        Fits::WindowPositions => model.reports_window_positions(),
-    }
+    let works = row.commands.is_empty() || row.commands.iter().any(|name| commands::known_to_work(name, model));
+    works
+        && match row.fits {
+            Fits::All | Fits::Shared => true,
+            Fits::Powertrain(powertrain) => powertrains.contains(&powertrain),
+            Fits::WindowPositions => model.reports_window_positions(),
+        }
 }
 
 /// The known models that can have the row; none for a row of the bridge.

@@ -1,7 +1,7 @@
 //! The topics of our own messages, and which entity or command a topic belongs to.
 
-use crate::homeassistant::catalog::entity::{Control, Entity};
-use crate::homeassistant::{Options, Scene, catalog, offer};
+use crate::homeassistant::catalog::entity::{Control, Device, Entity};
+use crate::homeassistant::{Facts, Options, Scene, catalog, offer};
 use crate::vehicle::facts::Subject;
 use crate::vehicle::{CarView, Vin};
 
@@ -53,18 +53,16 @@ impl Options {
             .strip_prefix(self.base_topic.as_str())?
             .strip_prefix('/')?
             .split_once('/')?;
-        if subject == BRIDGE {
-            return None;
-        }
-        if path == COMMAND {
+        let vin = (subject != BRIDGE).then_some(subject);
+        if path == COMMAND && vin.is_some() {
             return Some(Address {
-                vin: subject,
+                vin,
                 target: Target::Command,
             });
         }
         let path = path.strip_suffix(SET)?.strip_suffix('/')?;
         Some(Address {
-            vin: subject,
+            vin,
             target: Target::Control(path),
         })
     }
@@ -73,9 +71,9 @@ impl Options {
 /// What a message on a command topic is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address<'t> {
-    /// The car, as the topic has it.
-    pub vin: &'t str,
-    /// What of the car.
+    /// The car, as the topic has it; `None` for the bridge.
+    pub vin: Option<&'t str>,
+    /// What of it.
     pub target: Target<'t>,
 }
 
@@ -88,17 +86,25 @@ pub(super) enum Target<'t> {
     Control(&'t str),
 }
 
-/// The row and the control behind the path of a `set` topic.
-pub(super) fn control(path: &str) -> Option<(&'static Entity, Control)> {
+/// What takes a message: a row's control, or that of one of its parts.
+pub(super) fn control(path: &str, device: Device) -> Option<(&'static Entity, Control)> {
     let (key, part) = path
         .split_once('/')
         .map_or((path, None), |(key, part)| (key, Some(part)));
-    let row = catalog::find(key)?;
+    let row = catalog::find(key).filter(|row| row.device == device)?;
     let control = match part {
         None => row.control?,
-        Some(name) => row.parts.iter().find(|part| part.name == name)?.control?.1,
+        Some(name) => Control::Car(row.parts.iter().find(|part| part.name == name)?.control?.1),
     };
     Some((row, control))
+}
+
+/// The topics to subscribe to for the bridge.
+pub fn bridge_command_topics(facts: &Facts, options: &Options) -> Vec<String> {
+    offer::bridge_rows(facts, options)
+        .filter(|row| row.control.is_some())
+        .map(|row| options.topic(&Subject::Bridge, &format!("{}/{SET}", row.key)))
+        .collect()
 }
 
 /// The topics to subscribe to for a car: its JSON commands and the `set` topics of the controls it is offered.

@@ -228,7 +228,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::homeassistant::Policy;
+    use crate::homeassistant::{Language, Policy};
 
     fn options() -> Options {
         Options {
@@ -237,6 +237,7 @@ mod tests {
             status_topic: "homeassistant/status".to_owned(),
             version: "1.0.0",
             support_url: "https://example.com",
+            language: Language::English,
             time_zone: TimeZone::UTC,
             expected_facts: BTreeSet::new(),
             policy: Policy::default(),

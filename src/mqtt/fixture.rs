@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::tz::TimeZone;
 
-use crate::homeassistant::{Options, Policy};
+use crate::homeassistant::{Language, Options, Policy};
 use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Powertrain, VehicleState, Vin};
 
 /// Usual topics, everything allowed.
@@ -16,6 +16,7 @@ pub fn options() -> Options {
         status_topic: "homeassistant/status".to_owned(),
         version: "1.0.0",
         support_url: "https://example.com",
+        language: Language::English,
         time_zone: TimeZone::UTC,
         expected_facts: BTreeSet::new(),
         policy: Policy::default(),
@@ -43,6 +44,7 @@ pub fn fleet() -> Fleet {
             powertrain: Powertrain::Bev,
             state: Some(VehicleState::default()),
             evidence: BTreeSet::new(),
+            unknown_signals: BTreeSet::new(),
             pending: BTreeMap::new(),
             pin: PinStatus::Ready,
             reachable: true,

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::announcer::{Announcer, Manifest};
 use super::outbox::{Outbox, Retained};
 use crate::homeassistant::{
-    Discovery, Facts, Options, bridge_discovery, bridge_states, car_discovery, car_states, car_topics, command_topics,
+    Discovery, Facts, Options, bridge_command_topics, bridge_discovery, bridge_states, car_discovery, car_states,
+    car_topics, command_topics,
 };
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject};
 use crate::vehicle::{Car, CarView, Fleet, Powertrain, Reading, Vin};
@@ -47,7 +48,7 @@ struct Offer {
 /// What an offer was worked out from. Comparing it is far cheaper than working the offer out again with every frame.
 #[derive(Debug, PartialEq)]
 struct Basis {
-    car: Option<(Car, Powertrain, BTreeSet<Reading>)>,
+    car: Option<(Car, Powertrain, BTreeSet<Reading>, BTreeSet<u32>)>,
     facts: BTreeSet<FactKey>,
 }
 
@@ -155,7 +156,10 @@ impl Publisher {
                 car_discovery(view, &self.facts, &self.options),
                 command_topics(view, &self.options),
             ),
-            None => (bridge_discovery(&self.fleet, &self.facts, &self.options), Vec::new()),
+            None => (
+                bridge_discovery(&self.fleet, &self.facts, &self.options),
+                bridge_command_topics(&self.facts, &self.options),
+            ),
         };
         let offer = Offer {
             basis,
@@ -169,7 +173,14 @@ impl Publisher {
     fn basis(&self, subject: &Subject, view: Option<&CarView>) -> Basis {
         let first_key = (subject.clone(), "");
         Basis {
-            car: view.map(|view| (view.car.clone(), view.powertrain, view.evidence.clone())),
+            car: view.map(|view| {
+                (
+                    view.car.clone(),
+                    view.powertrain,
+                    view.evidence.clone(),
+                    view.unknown_signals.clone(),
+                )
+            }),
             facts: self
                 .facts
                 .range(first_key..)
@@ -336,7 +347,8 @@ mod tests {
         );
         publisher.announce(now());
         assert_eq!(topics(&mut publisher), [""; 0]);
-        assert_eq!(publisher.command_topics().count(), 0);
+        let for_the_bridge = |topic: &str| topic.contains("/bridge/");
+        assert!(publisher.command_topics().all(for_the_bridge));
 
         publisher.take_completeness(true);
         assert!(publisher.take_offers_changed());

@@ -90,6 +90,8 @@ pub struct CarView {
     pub state: Option<VehicleState>,
     /// Every reading the car has ever sent.
     pub evidence: BTreeSet<Reading>,
+    /// The number of every signal without a name that the car has ever sent.
+    pub unknown_signals: BTreeSet<u32>,
     /// Commands on their way, by what they affect.
     pub pending: BTreeMap<EffectGroup, Pending>,
     /// Whether commands can be sent.

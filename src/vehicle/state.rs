@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::reading::Frame;
 use super::units::{
@@ -132,6 +133,8 @@ pub struct Motion {
     pub regenerating: Option<bool>,
     /// Start of the current park.
     pub parked_since: Option<Timestamp>,
+    /// Where the car stood last; kept while it drives.
+    pub parked_position: Option<Position>,
 }
 
 /// What the car does.
@@ -401,7 +404,7 @@ pub struct ChargePlan {
 }
 
 /// A place on earth, with the sign repaired.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// North positive, degrees.
     pub latitude: f64,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::entity::{
-    Attributes, Cadence, Category, Control, Details, Device, Entity, Fits, Part, Platform, Range, Source, StateClass,
-    Tier,
+    Attributes, Cadence, Category, Control, Details, Device, Entity, Fits, Meaning, Part, Platform, Range, Source,
+    StateClass, Tier,
 };
 use crate::homeassistant::scene::Scene;
 use crate::vehicle::Reading;
 use crate::vehicle::facts::{FactKey, Value};
+use crate::vehicle::intent::BridgeAction;
 
 const BLANK: Entity = Entity {
     key: "",
@@ -74,6 +75,37 @@ pub const fn binary(key: &'static str, name: &'static str) -> Entity {
     entity(Platform::BinarySensor, key, name)
 }
 
+/// A button.
+pub const fn button(key: &'static str, name: &'static str) -> Entity {
+    entity(Platform::Button, key, name)
+}
+
+/// A switch.
+pub const fn switch(key: &'static str, name: &'static str) -> Entity {
+    entity(Platform::Switch, key, name)
+}
+
+/// A number to set.
+pub const fn dial(key: &'static str, name: &'static str, range: Range) -> Entity {
+    Entity {
+        range: Some(range),
+        ..entity(Platform::Number, key, name)
+    }
+}
+
+/// A choice between a few words.
+pub const fn choice(key: &'static str, name: &'static str, options: &'static [&'static str]) -> Entity {
+    Entity {
+        options,
+        ..entity(Platform::Select, key, name)
+    }
+}
+
+/// A text to set.
+pub const fn text(key: &'static str, name: &'static str) -> Entity {
+    entity(Platform::Text, key, name)
+}
+
 impl Entity {
     /// Sets the device class.
     pub const fn class(self, class: &'static str) -> Self {
@@ -111,11 +143,26 @@ impl Entity {
         }
     }
 
-    /// A number to set.
-    pub const fn range(self, unit: &'static str, range: Range) -> Self {
+    /// A count that starts again at 0 every day.
+    pub const fn tally(self) -> Self {
+        Self {
+            state_class: Some(StateClass::TotalIncreasing),
+            ..self.level()
+        }
+    }
+
+    /// Sets the unit.
+    pub const fn unit(self, unit: &'static str) -> Self {
         Self {
             unit: Some(unit),
-            range: Some(range),
+            ..self
+        }
+    }
+
+    /// Shows so many decimals.
+    pub const fn decimals(self, decimals: u8) -> Self {
+        Self {
+            precision: Some(decimals),
             ..self
         }
     }
@@ -193,20 +240,37 @@ impl Entity {
     }
 
     /// Sends these commands.
-    pub const fn sends(self, commands: &'static [&'static str], control: Control) -> Self {
+    pub const fn sends(self, commands: &'static [&'static str], control: Meaning) -> Self {
         Self {
             commands,
-            control: Some(control),
+            control: Some(Control::Car(control)),
             tier: Tier::Commands,
             ..self
         }
     }
 
     /// Acts on the bridge alone, for which no command goes to the car.
-    pub const fn acts(self, control: Control) -> Self {
+    pub const fn acts(self, control: Meaning) -> Self {
         Self {
-            control: Some(control),
+            control: Some(Control::Car(control)),
             ..self
+        }
+    }
+
+    /// A button of the bridge.
+    pub const fn asks(self, action: fn() -> BridgeAction) -> Self {
+        Self {
+            control: Some(Control::Bridge(action)),
+            ..self.on_bridge()
+        }
+    }
+
+    /// A setting the bridge keeps; its value is the fact with the row's own key.
+    pub const fn setting(self) -> Self {
+        Self {
+            control: Some(Control::Setting),
+            tier: Tier::Bridge,
+            ..self.fact()
         }
     }
 

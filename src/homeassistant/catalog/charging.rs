@@ -1,7 +1,7 @@
 //! Plug, charging and the charging plan.
 
-use super::builder::{binary, entity, moment, sensor, words};
-use super::entity::{Entity, Platform, Range, Wish};
+use super::builder::{binary, dial, moment, sensor, words};
+use super::entity::{Entity, Range, Wish};
 use crate::homeassistant::commands::{Rejection, whole};
 use crate::homeassistant::scene::{Scene, flag, number, word};
 use crate::vehicle::facts::Value;
@@ -14,10 +14,12 @@ const CHARGING: &[R] = &[R::ChargeState, R::BatteryCurrent, R::AcPortState];
 
 /// What the charge limit takes. Less than 20 % would strand the car.
 const LIMIT: Range = Range {
-    min: 20,
-    max: 100,
+    min: LOWEST as u32,
+    max: HIGHEST as u32,
     step: 1,
 };
+const LOWEST: u8 = 20;
+const HIGHEST: u8 = 100;
 
 pub const ROWS: &[Entity] = &[
     binary("charging", "Charging")
@@ -94,9 +96,9 @@ pub const ROWS: &[Entity] = &[
         .from(&[R::HealthyChargeEnabled], |car| {
             car.code_is(R::HealthyChargeEnabled, &[1])
         }),
-    entity(Platform::Number, "charge_limit", "Charge limit")
+    dial("charge_limit", "Charge limit", LIMIT)
         .class("battery")
-        .range("%", LIMIT)
+        .unit("%")
         .config()
         .from(&[R::ChargeLimit], |car| {
             // Home Assistant refuses a state outside the range with an error.
@@ -177,7 +179,7 @@ fn every_day(cycles: &str) -> Option<bool> {
 }
 
 fn set_limit(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
-    let percent = whole(payload, LIMIT.min, LIMIT.max, "the charge limit", "%")?;
+    let percent = whole(payload, LOWEST, HIGHEST, "the charge limit", "%")?;
     let vin = car.view.car.vin.clone();
     Ok(Wish::Now(Intent::Car(vin, Command::ChargeLimit { percent })))
 }

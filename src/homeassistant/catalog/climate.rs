@@ -1,12 +1,18 @@
 //! Heating and cooling.
 
-use super::builder::{binary, entity, sensor, words};
-use super::entity::{Entity, Platform};
-use crate::homeassistant::scene::{flag, word};
-use crate::vehicle::Reading as R;
-use crate::vehicle::state::AirTreatment;
+use serde_json::{Map, Value as Json};
 
-mod control;
+use super::builder::{binary, button, choice, entity, sensor, switch, text, words};
+use super::entity::{Entity, Platform, Wish};
+use crate::homeassistant::commands::{self, Rejection};
+use crate::homeassistant::scene::{Scene, flag, word};
+use crate::vehicle::command::EffectGroup;
+use crate::vehicle::facts::Value;
+use crate::vehicle::intent::Reason;
+use crate::vehicle::state::AirTreatment;
+use crate::vehicle::{Command, Reading as R};
+
+pub mod control;
 
 pub const ROWS: &[Entity] = &[
     entity(Platform::Climate, "climate", "Climate")
@@ -15,6 +21,69 @@ pub const ROWS: &[Entity] = &[
         .note(
             "Settings made while it is off are kept for the next time it is switched on from here; they never start \
              it. The T03 may show off while it runs.",
+        ),
+    button("quick_cool", "Quick cool")
+        .icon("mdi:snowflake")
+        .sends(&["quick-cool"], |payload, car| car.press(payload, Command::QuickCool)),
+    button("quick_heat", "Quick heat")
+        .icon("mdi:fire")
+        .sends(&["quick-heat"], |payload, car| car.press(payload, Command::QuickHeat)),
+    button("quick_ventilate", "Quick ventilation")
+        .icon("mdi:fan")
+        .sends(&["quick-ventilation"], |payload, car| {
+            let temperature = control::settings(car).temperature;
+            car.press(payload, Command::QuickVentilation { temperature })
+        }),
+    choice(
+        "climate_preset",
+        "Climate preset",
+        &["quick_cool", "quick_heat", "defrost", "ventilate"],
+    )
+    .icon("mdi:tune-variant")
+    .disabled()
+    .from(&[R::AcOn], |car| {
+        // Leaving a preset is no option, so none is not one either.
+        control::preset(car).filter(|preset| *preset != Value::Text(control::NO_PRESET.to_owned()))
+    })
+    .sends(
+        &["quick-cool", "quick-heat", "windshield-defrost", "quick-ventilation"],
+        control::set_preset,
+    )
+    .note("For dashboards that cannot show the presets of the climate."),
+    switch("recirculation", "Air recirculation")
+        .icon("mdi:autorenew")
+        .from(&[R::CircleMode, R::Recirculation], |car| {
+            car.switched(
+                car.state.climate.recirculation,
+                EffectGroup::Climate,
+                |asked| match asked {
+                    Command::Climate(settings) => Some(settings.recirculate),
+                    _ => None,
+                },
+            )
+        })
+        .sends(&["set-climate"], control::set_recirculation)
+        .note("While the climate is off, it is kept for the next time it is switched on from here."),
+    switch("defrost_switch", "Windshield defrost")
+        .icon("mdi:car-defrost-front")
+        .from(&[R::WindshieldDefrost], |car| {
+            car.switched(car.state.climate.defrost, EffectGroup::Climate, |asked| match asked {
+                Command::WindshieldDefrost => Some(true),
+                Command::Climate(settings) => Some(settings.defrost),
+                Command::ClimateOff => Some(false),
+                _ => None,
+            })
+        })
+        .sends(&["windshield-defrost"], control::set_defrost)
+        .note("On heats at full power; off goes on moderately."),
+    text("climate_schedule_json", "Climate schedule (JSON)")
+        .icon("mdi:code-json")
+        .config()
+        .disabled()
+        .sends(&["climate-schedule"], set_schedule)
+        .note(
+            "One entry as an object, or the whole list; it replaces what was there. Home Assistant takes 255 \
+             characters, the topic more.",
         ),
     binary("climate_on", "Climate running")
         .class("running")
@@ -112,3 +181,17 @@ pub const ROWS: &[Entity] = &[
         .from(&[R::TempMode], |car| car.is_set(R::TempMode))
         .note("As the car sent it; its meaning is unverified."),
 ];
+
+fn set_schedule(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
+    let parameters = match serde_json::from_str(payload) {
+        Ok(Json::Array(entries)) => Map::from_iter([("controls".to_owned(), Json::Array(entries))]),
+        Ok(Json::Object(entry)) => entry,
+        _ => {
+            return Err(Rejection {
+                reason: Reason::InvalidPayload,
+                detail: "a climate schedule is a JSON object or a list of them".to_owned(),
+            });
+        }
+    };
+    Ok(car.wish(commands::parse("climate-schedule", &parameters)?))
+}

@@ -1,5 +1,7 @@
 //! What we know of the car as a member of the account, and how fresh it is.
 
+use serde_json::{Map, json};
+
 use super::builder::{binary, entity, moment, sensor, words};
 use super::entity::{Entity, Fits, Platform, Wish};
 use crate::homeassistant::scene::{number, word};
@@ -66,6 +68,15 @@ pub const ROWS: &[Entity] = &[
             "superseded",
             "expired",
         ]),
+    entity(Platform::Update, "vehicle_software", "Vehicle software")
+        .class("firmware")
+        .diagnostic()
+        .fact()
+        .note("Shows what is installed and offered. It never installs: that takes the commands `fota-download` and `fota-install`."),
+    entity(Platform::Image, "vehicle_image", "Vehicle picture")
+        .icon("mdi:car-side")
+        .fact()
+        .details(|_| Map::from_iter([("cont_type".to_owned(), json!("image/png"))])),
     binary("pin_configured", "PIN configured")
         .icon("mdi:form-textbox-password")
         .diagnostic()

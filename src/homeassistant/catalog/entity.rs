@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::homeassistant::commands::Rejection;
+use crate::homeassistant::format::UNKNOWN;
 use crate::homeassistant::scene::Scene;
 use crate::vehicle::command::ClimateSettings;
 use crate::vehicle::facts::{FactKey, Value};
-use crate::vehicle::intent::Intent;
+use crate::vehicle::intent::{BridgeAction, Intent};
 use crate::vehicle::{Powertrain, Reading};
 
 /// One entity of Home Assistant.
@@ -84,16 +85,28 @@ pub enum Platform {
     Climate,
     /// `cover`
     Cover,
+    /// `device_automation`: a trigger for automations; it has no state.
+    DeviceAutomation,
     /// `device_tracker`
     DeviceTracker,
     /// `event`
     Event,
+    /// `image`
+    Image,
     /// `lock`
     Lock,
     /// `number`
     Number,
+    /// `select`
+    Select,
     /// `sensor`
     Sensor,
+    /// `switch`
+    Switch,
+    /// `text`
+    Text,
+    /// `update`
+    Update,
 }
 
 impl Platform {
@@ -104,18 +117,25 @@ impl Platform {
             Self::Button => "button",
             Self::Climate => "climate",
             Self::Cover => "cover",
+            Self::DeviceAutomation => "device_automation",
             Self::DeviceTracker => "device_tracker",
             Self::Event => "event",
+            Self::Image => "image",
             Self::Lock => "lock",
             Self::Number => "number",
+            Self::Select => "select",
             Self::Sensor => "sensor",
+            Self::Switch => "switch",
+            Self::Text => "text",
+            Self::Update => "update",
         }
     }
 
     /// The key of the discovery message that names the topic of its own value; `None` for platforms without one.
     pub fn state_topic_key(self) -> Option<&'static str> {
         match self {
-            Self::Button | Self::Climate => None,
+            Self::Button | Self::Climate | Self::DeviceAutomation => None,
+            Self::Image => Some("img_t"),
             // Without a state topic Home Assistant derives the zone from the coordinates.
             Self::DeviceTracker => Some("json_attr_t"),
             _ => Some("stat_t"),
@@ -124,7 +144,17 @@ impl Platform {
 
     /// Whether its topic holds JSON instead of a plain value.
     pub fn holds_json(self) -> bool {
-        self == Self::DeviceTracker
+        matches!(self, Self::DeviceTracker | Self::Update)
+    }
+
+    /// What the topic of an unknown value holds.
+    pub fn unknown(self) -> &'static str {
+        match self {
+            Self::DeviceTracker | Self::Update => "{}",
+            // A text would show the word `None`; an image would take it for its content.
+            Self::Text | Self::Image => "",
+            _ => UNKNOWN,
+        }
     }
 }
 
@@ -189,11 +219,11 @@ impl Category {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
     /// Lowest value.
-    pub min: u8,
+    pub min: u32,
     /// Highest value.
-    pub max: u8,
+    pub max: u32,
     /// Step.
-    pub step: u8,
+    pub step: u32,
 }
 
 /// Where a value comes from.
@@ -223,7 +253,7 @@ pub struct Part {
     /// What the topic holds while the value is unknown: the word `None`, or nothing.
     pub unknown: &'static str,
     /// The key of the discovery message that names the `set` topic, and what a message there means.
-    pub control: Option<(&'static str, Control)>,
+    pub control: Option<(&'static str, Meaning)>,
     /// On which cars it exists.
     pub exists: fn(&Scene<'_>) -> bool,
 }
@@ -231,8 +261,19 @@ pub struct Part {
 /// Keys of the discovery message that depend on the car.
 pub type Details = fn(&Scene<'_>) -> Map<String, Json>;
 
-/// What a message on a `set` topic means.
-pub type Control = fn(&str, &Scene<'_>) -> Result<Wish, Rejection>;
+/// What takes the messages on a `set` topic.
+#[derive(Debug, Clone, Copy)]
+pub enum Control {
+    /// The car.
+    Car(Meaning),
+    /// The bridge, when the button is pressed.
+    Bridge(fn() -> BridgeAction),
+    /// The bridge, which keeps the value as the setting with the row's key.
+    Setting,
+}
+
+/// What a message for a car means.
+pub type Meaning = fn(&str, &Scene<'_>) -> Result<Wish, Rejection>;
 
 /// What somebody wants who sent a message to a `set` topic.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,16 +6,23 @@
 mod battery;
 mod bridge;
 mod builder;
+mod charge_control;
 mod charging;
 mod climate;
 mod comfort;
 mod connection;
 pub mod entity;
+mod events;
 pub mod former;
+mod media;
 mod motion;
 mod openings;
+mod polling;
 mod range;
+mod remote;
+mod roof;
 mod security;
+mod statistics;
 mod tires;
 
 use entity::Entity;
@@ -24,14 +31,37 @@ const TABLES: &[&[Entity]] = &[
     battery::ROWS,
     range::ROWS,
     charging::ROWS,
+    charge_control::ROWS,
+    statistics::ROWS,
     motion::ROWS,
     climate::ROWS,
     comfort::ROWS,
     openings::ROWS,
+    roof::ROWS,
     security::ROWS,
     tires::ROWS,
+    media::ROWS,
+    remote::ROWS,
+    events::ROWS,
     connection::ROWS,
+    polling::ROWS,
     bridge::ROWS,
+];
+
+/// What Home Assistant could show but does not, and why: key and reason, in the words of `docs/known-limits.md`.
+pub const REASONS: &[(&str, &str)] = &[
+    (
+        "bridge_software",
+        "The bridge asks nobody for newer versions of itself: it calls the maker's cloud and nothing else. A container or add-on is updated by what runs it",
+    ),
+    (
+        "climate_schedule",
+        "Every write replaces the whole list of entries, and the bridge does not read that list, so a switch could not bring back what it switched off. `climate_schedule_json` and the commands `climate-schedule` and `climate-schedule-cancel` write it",
+    ),
+    (
+        "prepare_schedule",
+        "As for `climate_schedule`. The commands `prepare-car-schedule` and `prepare-car-schedule-cancel` write it",
+    ),
 ];
 
 /// Every row.

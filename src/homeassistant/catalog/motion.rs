@@ -6,7 +6,7 @@ use super::builder::{binary, entity, moment, sensor, words};
 use super::entity::{Entity, Fits, Platform};
 use crate::homeassistant::scene::{Scene, flag, word};
 use crate::vehicle::facts::Value;
-use crate::vehicle::state::{Activity, Gear};
+use crate::vehicle::state::{Activity, Gear, Position};
 use crate::vehicle::{Powertrain, Reading as R};
 
 const MOTION: &[R] = &[R::Gear, R::Speed, R::KeyOn3];
@@ -105,12 +105,18 @@ pub const ROWS: &[Entity] = &[
         .note("Unknown while the car counts in another unit than km/h."),
     entity(Platform::DeviceTracker, "location", "Location")
         .details(|_| Map::from_iter([("src_type".to_owned(), json!("gps"))]))
-        .object(&[], location)
+        .object(&[], |car| place(car, car.state.position))
         .note("The accuracy is not known, so none is given. When the car said so is in `last_vehicle_update`."),
+    entity(Platform::DeviceTracker, "parked_location", "Last parked position")
+        .diagnostic()
+        .disabled()
+        .details(|_| Map::from_iter([("src_type".to_owned(), json!("gps"))]))
+        .object(&[], |car| place(car, car.state.motion.parked_position))
+        .note("Where the car stood last, also while it drives."),
 ];
 
-fn location(car: &Scene<'_>) -> Map<String, Json> {
-    let Some(position) = car.state.position else {
+fn place(car: &Scene<'_>, position: Option<Position>) -> Map<String, Json> {
+    let Some(position) = position.filter(|_| !car.hides_place) else {
         return Map::new();
     };
     Map::from_iter([

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::builder::{binary, entity, sensor};
+use super::builder::{binary, button, entity, sensor};
 use super::entity::{Entity, Fits, Part, Platform, Wish};
 use crate::homeassistant::commands::{self, Rejection};
 use crate::homeassistant::scene::{Scene, flag, number, word};
@@ -71,6 +71,28 @@ pub const ROWS: &[Entity] = &[
         .sends(&["trunk-open", "trunk-close"], move_trunk)
         .details(trunk_details)
         .note("A tailgate without a motor can only be opened."),
+    button("trunk_open_button", "Open trunk")
+        .icon("mdi:car-back")
+        .sends(&["trunk-open"], |payload, car| car.press(payload, Command::TrunkOpen)),
+    button("trunk_close_button", "Close trunk")
+        .icon("mdi:car-back")
+        .disabled()
+        .sends(&["trunk-close"], |payload, car| {
+            move_trunk(if payload == "PRESS" { "CLOSE" } else { payload }, car)
+        })
+        .note("Needs a tailgate with a motor."),
+    button("windows_open_button", "Open windows")
+        .icon("mdi:window-open")
+        .disabled()
+        .sends(&["windows-open"], |payload, car| {
+            car.press(payload, Command::Windows { percent: 100 })
+        }),
+    button("windows_close_button", "Close windows")
+        .icon("mdi:window-closed")
+        .disabled()
+        .sends(&["windows-close"], |payload, car| {
+            car.press(payload, Command::Windows { percent: 0 })
+        }),
     binary("window_front_left", "Front left window")
         .class("window")
         .from(&[R::WindowFrontLeftOpen, R::WindowFrontLeftPosition], |car| {
@@ -217,10 +239,17 @@ fn windows(car: &Scene<'_>) -> Option<Value> {
 }
 
 /// The state of a cover: where it goes while a command is on its way, else where it stands.
-fn cover(open: Option<bool>, pending: Option<&Command>) -> Option<Value> {
+pub fn cover(open: Option<bool>, pending: Option<&Command>) -> Option<Value> {
     word(match pending {
-        Some(Command::TrunkClose | Command::Windows { percent: 0 }) => "closing",
-        Some(Command::TrunkOpen | Command::Windows { .. }) => "opening",
+        Some(
+            Command::TrunkClose
+            | Command::Windows { percent: 0 }
+            | Command::Sunshade { tenths: 0 }
+            | Command::Sunroof { open: false },
+        ) => "closing",
+        Some(Command::TrunkOpen | Command::Windows { .. } | Command::Sunshade { .. } | Command::Sunroof { .. }) => {
+            "opening"
+        }
         _ if open? => "open",
         _ => "closed",
     })
@@ -263,14 +292,15 @@ fn move_windows(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
 }
 
 fn set_windows(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
-    let percent = commands::whole(payload, 0, 100, "the window position", "%")?;
+    let percent = commands::whole(payload, 0_u8, 100, "the window position", "%")?;
     Ok(Wish::Now(Intent::Car(
         car.view.car.vin.clone(),
         Command::Windows { percent },
     )))
 }
 
-fn not_a_cover_payload() -> Rejection {
+/// What a cover does not take.
+pub fn not_a_cover_payload() -> Rejection {
     Rejection {
         reason: Reason::InvalidPayload,
         detail: "a cover takes OPEN or CLOSE".to_owned(),

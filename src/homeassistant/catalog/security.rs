@@ -1,6 +1,6 @@
 //! Locks and alarm.
 
-use super::builder::{binary, entity, sensor, words};
+use super::builder::{binary, button, entity, sensor, switch, words};
 use super::entity::{Entity, Platform, Wish};
 use crate::homeassistant::commands::Rejection;
 use crate::homeassistant::scene::{Scene, flag, number, word};
@@ -21,6 +21,16 @@ pub const ROWS: &[Entity] = &[
         })
         .sends(&["lock", "unlock"], turn_lock)
         .note("Shows the command on its way until the car itself confirms it."),
+    button("lock_button", "Lock")
+        .icon("mdi:lock")
+        .disabled()
+        .sends(&["lock"], |payload, car| car.press(payload, Command::Lock))
+        .note("For dashboards that cannot use the lock."),
+    button("unlock_button", "Unlock")
+        .icon("mdi:lock-open-variant")
+        .disabled()
+        .sends(&["unlock"], |payload, car| car.press(payload, Command::Unlock))
+        .note("For dashboards that cannot use the lock."),
     binary("locked", "Locked")
         .class("lock")
         .diagnostic()
@@ -74,6 +84,19 @@ pub const ROWS: &[Entity] = &[
         )
     })
     .note("What tells the three armed states apart is not known."),
+    switch("sentry_mode", "Sentry mode")
+        .icon("mdi:cctv")
+        .from(&[R::SentryMode], |car| {
+            let known = car.state.frame.code_is(R::SentryMode, &[1]);
+            car.switched(known, EffectGroup::Sentry, |asked| match asked {
+                Command::SentryMode(on) => Some(*on),
+                _ => None,
+            })
+        })
+        .sends(&["sentry-mode-on", "sentry-mode-off"], |payload, car| {
+            car.toggle(payload, Command::SentryMode)
+        })
+        .note("The B10 was seen to ignore it."),
     binary("sentry_state", "Sentry mode state")
         .class("running")
         .diagnostic()

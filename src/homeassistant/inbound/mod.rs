@@ -10,12 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use crate::homeassistant::Options;
-use crate::homeassistant::catalog::entity::{Control, Entity, Wish};
+use crate::homeassistant::catalog::entity::{Control, Device, Entity, Platform, Wish};
 use crate::homeassistant::commands::{self, Rejection};
-use crate::homeassistant::scene::{ClimateMemory, Scene};
+use crate::homeassistant::scene::{ClimateMemory, Scene, on_or_off};
 use crate::homeassistant::topics::{self, Address, Target};
 use crate::vehicle::car::Fleet;
-use crate::vehicle::intent::{Intent, Reason};
+use crate::vehicle::facts::Subject;
+use crate::vehicle::intent::{BridgeAction, Intent, Reason};
 use crate::vehicle::{Command, Vin};
 
 pub use report::{command_event, result_payload};
@@ -30,6 +31,9 @@ const MAX_REMEMBERED: usize = 1024;
 const CLIMATE_SENT: SignedDuration = SignedDuration::from_secs(10);
 /// How long climate settings made while it was off are kept.
 const CLIMATE_KEPT: SignedDuration = SignedDuration::from_mins(10);
+
+/// What empties a text.
+pub(super) const EMPTIED: &str = "off";
 
 /// A message as it came from the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +66,8 @@ pub enum Verdict {
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inbound {
-    /// For which car.
-    pub vin: Vin,
+    /// For whom.
+    pub subject: Subject,
     /// What.
     pub intent: Intent,
     /// The sender's own id.
@@ -119,7 +123,7 @@ impl Inbox {
         if message.payload.is_empty() {
             return Verdict::Ignore;
         }
-        let vin = Vin::parse(address.vin).ok();
+        let vin = address.vin.and_then(|vin| Vin::parse(vin).ok());
         let asked = Asked::read(&address, message.payload);
         let refuse = |rejection: Rejection| {
             Verdict::Refuse(Refusal {
@@ -133,6 +137,20 @@ impl Inbox {
         };
         if message.retained {
             return refuse(reject(Reason::Retained, "a retained message is never carried out"));
+        }
+        if address.vin.is_none() {
+            return match asked.as_ref().map_err(Clone::clone).and_then(Asked::of_bridge) {
+                // A second delivery of a setting changes nothing; a second press is dropped like any other.
+                _ if message.duplicate => refuse(reject(Reason::Duplicate, "this message was already delivered")),
+                Ok(intent) => Verdict::Act(Inbound {
+                    subject: Subject::Bridge,
+                    intent,
+                    id: None,
+                    expires: None,
+                    result_topic: options.topic(&Subject::Bridge, "command/result"),
+                }),
+                Err(rejection) => refuse(rejection),
+            };
         }
         let Some(view) = vin.as_ref().and_then(|vin| fleet.get(vin)) else {
             return refuse(reject(Reason::UnknownVehicle, "no account has this car"));
@@ -164,7 +182,7 @@ impl Inbox {
             Ok(Wish::Now(intent)) => {
                 self.remember(marks, vin, &intent, now);
                 Verdict::Act(Inbound {
-                    vin: vin.clone(),
+                    subject: Subject::Car(vin.clone()),
                     intent,
                     id: asked.id(),
                     expires,
@@ -228,11 +246,16 @@ impl<'m> Asked<'m> {
         if payload.len() > MAX_PAYLOAD {
             return Err(reject(Reason::InvalidPayload, "the message is longer than 64 kB"));
         }
+        let device = if address.vin.is_some() {
+            Device::Car
+        } else {
+            Device::Bridge
+        };
         let payload = std::str::from_utf8(payload)
             .map_err(|_| reject(Reason::InvalidPayload, "the message is not UTF-8 text"))?;
         match address.target {
             Target::Command => script::Request::read(payload).map(Self::Script),
-            Target::Control(path) => topics::control(path)
+            Target::Control(path) => topics::control(path, device)
                 .map(|(row, control)| Self::Control { row, control, payload })
                 .ok_or_else(|| reject(Reason::UnknownCommand, "nothing can be set by this topic")),
         }
@@ -256,14 +279,67 @@ impl<'m> Asked<'m> {
         }
     }
 
+    /// What it means for the bridge.
+    fn of_bridge(&self) -> Result<Intent, Rejection> {
+        match self {
+            Self::Control {
+                row,
+                control: Control::Setting,
+                payload,
+            } => Ok(Intent::Setting(Subject::Bridge, row.key, setting(row, payload)?)),
+            Self::Control {
+                control: Control::Bridge(action),
+                payload,
+                ..
+            } => press(payload, action),
+            Self::Control { .. } | Self::Script(_) => {
+                Err(reject(Reason::UnknownCommand, "nothing can be set by this topic"))
+            }
+        }
+    }
+
     fn wish(&self, scene: &Scene<'_>) -> Result<Wish, Rejection> {
         match self {
             Self::Script(request) => {
                 let command = commands::parse(&request.command, &request.params)?;
                 Ok(Wish::Now(Intent::Car(scene.view.car.vin.clone(), command)))
             }
-            Self::Control { control, payload, .. } => control(payload, scene),
+            Self::Control { row, control, payload } => match control {
+                Control::Car(meaning) => meaning(payload, scene),
+                Control::Bridge(action) => press(payload, action).map(Wish::Now),
+                Control::Setting => {
+                    let subject = Subject::Car(scene.view.car.vin.clone());
+                    Ok(Wish::Now(Intent::Setting(subject, row.key, setting(row, payload)?)))
+                }
+            },
         }
+    }
+}
+
+/// The press of a button of the bridge.
+fn press(payload: &str, action: &fn() -> BridgeAction) -> Result<Intent, Rejection> {
+    if payload != "PRESS" {
+        return Err(reject(Reason::InvalidPayload, "a button takes PRESS"));
+    }
+    Ok(Intent::Bridge(action()))
+}
+
+/// A new value of a setting, as far as its row says what it may be. An empty message never arrives, so a text is
+/// emptied by a word.
+fn setting(row: &Entity, payload: &str) -> Result<String, Rejection> {
+    let payload = payload.trim();
+    match (row.platform, row.range) {
+        (Platform::Switch, _) => on_or_off(payload).map(|_| payload.to_owned()),
+        (Platform::Number, Some(range)) => {
+            let number = commands::whole(payload, range.min, range.max, "the value", row.unit.unwrap_or_default())?;
+            Ok(number.to_string())
+        }
+        (Platform::Select, _) if !row.options.contains(&payload) => Err(reject(
+            Reason::InvalidPayload,
+            &format!("the value is one of {}", row.options.join(", ")),
+        )),
+        (Platform::Text, _) if payload == EMPTIED => Ok(String::new()),
+        _ => Ok(payload.to_owned()),
     }
 }
 

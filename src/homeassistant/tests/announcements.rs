@@ -32,6 +32,14 @@ fn three_cars_and_the_bridge_make_a_full_house() {
 }
 
 #[test]
+fn every_car_has_most_of_what_it_can_have() {
+    for (view, least) in [(c10_reev(), 195), (b10(), 180), (t03(), 150)] {
+        let entities = car_discovery(&view, &no_facts(), &options())[0].components.len();
+        assert!(entities >= least, "{}: {entities} entities", view.car.model);
+    }
+}
+
+#[test]
 fn discovery_of_the_three_cars_and_the_bridge() {
     let (facts, options) = (no_facts(), options());
     for (name, view) in [("t03", t03()), ("b10", b10()), ("c10_reev", c10_reev())] {

@@ -214,6 +214,7 @@ mod tests {
             powertrain: Powertrain::Bev,
             state: None,
             evidence: BTreeSet::new(),
+            unknown_signals: BTreeSet::new(),
             pending: BTreeMap::new(),
             pin: PinStatus::Ready,
             reachable: true,

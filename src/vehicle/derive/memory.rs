@@ -32,6 +32,7 @@ pub struct Memory {
     /// What the last frame that could tell said.
     driving: Option<bool>,
     parked_since: Option<Timestamp>,
+    parked_position: Option<Position>,
     odometer: Option<f64>,
     finish_time: Option<Timestamp>,
     lock: Option<ConfirmedLock>,
@@ -94,6 +95,10 @@ impl Memory {
         self.parked_since
     }
 
+    pub(super) fn parked_position(&self) -> Option<Position> {
+        self.parked_position
+    }
+
     pub(super) fn finish_time(&self) -> Option<Timestamp> {
         self.finish_time
     }
@@ -117,7 +122,9 @@ impl Memory {
 
     /// Takes from the frame that is shown what later frames need.
     pub(super) fn learn(&mut self, now: Timestamp) {
-        let Some(Seen { frame, .. }) = &self.seen else { return };
+        let Some(Seen { frame, position, .. }) = &self.seen else {
+            return;
+        };
         let newest = frame
             .vehicle_time
             .filter(|time| time.duration_since(now) <= LARGEST_CLOCK_ERROR);
@@ -131,6 +138,9 @@ impl Memory {
             (Some(true), Some(false)) => self.parked_since = Some(moment),
             (Some(false), Some(false)) if drove_between(self.odometer, odometer) => self.parked_since = Some(moment),
             _ => {}
+        }
+        if drives == Some(false) {
+            self.parked_position = position.or(self.parked_position);
         }
         self.finish_time = charging::finish_time(frame, self.powertrain(), moment, self.finish_time);
         self.driving = drives.or(self.driving);

@@ -17,6 +17,7 @@ pub(super) fn motion(frame: &Frame, memory: &Memory, charging: Option<bool>) -> 
         gear: gear(frame),
         regenerating: regenerating(frame, driving, memory.powertrain()),
         parked_since: memory.parked_since().filter(|_| driving == Some(false)),
+        parked_position: memory.parked_position(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::homeassistant::catalog::entity::{Part, Wish};
 use crate::homeassistant::commands::{self, Rejection, whole};
-use crate::homeassistant::scene::{ClimateMemory, Scene, word};
+use crate::homeassistant::scene::{ClimateMemory, Scene, on_or_off, word};
 use crate::vehicle::command::{AirMode, ClimateSettings, EffectGroup, Operate};
 use crate::vehicle::facts::Value;
 use crate::vehicle::intent::{Intent, Reason};
@@ -28,7 +28,7 @@ const PRESETS: [(&str, &str); 4] = [
     ("ventilate", "quick-ventilation"),
 ];
 /// Home Assistant adds it to the list by itself, and refuses a list that names it.
-const NO_PRESET: &str = "none";
+pub const NO_PRESET: &str = "none";
 
 pub const PARTS: &[Part] = &[
     Part {
@@ -140,7 +140,8 @@ fn fan(car: &Scene<'_>) -> Option<Value> {
         .then(|| Value::Text(level.to_string()))
 }
 
-fn preset(car: &Scene<'_>) -> Option<Value> {
+/// The preset that runs.
+pub fn preset(car: &Scene<'_>) -> Option<Value> {
     let climate = &car.state.climate;
     if !climate.on? {
         return word(NO_PRESET);
@@ -215,7 +216,8 @@ fn set_fan(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
     Ok(adjust(car, ClimateSettings { fan, ..settings(car) }))
 }
 
-fn set_preset(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
+/// Starts a preset, or leaves it.
+pub fn set_preset(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
     let command = match payload {
         "quick_cool" => Command::QuickCool,
         "quick_heat" => Command::QuickHeat,
@@ -228,6 +230,26 @@ fn set_preset(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
         _ => return Err(unknown_word("preset", payload)),
     };
     Ok(now(car, command))
+}
+
+/// Recirculation instead of fresh air.
+pub fn set_recirculation(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
+    let recirculate = on_or_off(payload)?;
+    Ok(adjust(
+        car,
+        ClimateSettings {
+            recirculate,
+            ..settings(car)
+        },
+    ))
+}
+
+/// Windshield defrost. Like a preset it is full power: leaving it means going on moderately.
+pub fn set_defrost(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
+    if on_or_off(payload)? {
+        return Ok(now(car, Command::WindshieldDefrost));
+    }
+    Ok(adjust(car, ClimateSettings::NEUTRAL))
 }
 
 /// Changes what runs, or keeps the change until it does.
@@ -250,7 +272,7 @@ fn runs(car: &Scene<'_>) -> bool {
 }
 
 /// The settings a change starts from: those asked for last, else those of the car, else neutral ones.
-fn settings(car: &Scene<'_>) -> ClimateSettings {
+pub fn settings(car: &Scene<'_>) -> ClimateSettings {
     if let Some(ClimateMemory::Sent(settings) | ClimateMemory::Kept(settings)) = car.climate {
         return settings;
     }
