@@ -1,5 +1,7 @@
 //! Seats, steering wheel and mirrors.
 
+use serde_json::{Map, json};
+
 use super::builder::{binary, button, choice, sensor, switch};
 use super::climate::control::settings;
 use super::entity::{Entity, Fits};
@@ -75,6 +77,9 @@ pub const ROWS: &[Entity] = &[
         .icon("mdi:gas-burner")
         .disabled()
         .only(Fits::Powertrain(Powertrain::Reev))
+        // Home Assistant then assumes what was asked for, and knows nothing after a restart.
+        .known(|_| None)
+        .details(|_| Map::from_iter([("opt".to_owned(), json!(true))]))
         .sends(&["fuel-heating-on", "fuel-heating-off"], |payload, car| {
             car.toggle(payload, Command::FuelHeating)
         })

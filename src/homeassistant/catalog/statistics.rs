@@ -41,8 +41,7 @@ pub const ROWS: &[Entity] = &[
     share("energy_share_today_climate", "Climate energy share today"),
     share("energy_share_today_other", "Other energy share today"),
     sensor("last_charge_energy", "Last charge energy")
-        .unit("kWh")
-        .decimals(2)
+        .measures(None, "kWh", 2)
         .icon("mdi:battery-charging")
         .fact()
         .attributes_from("last_charge_energy/attributes")
