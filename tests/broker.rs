@@ -609,15 +609,9 @@ fn settings(port: u16) -> MqttSettings {
 
 fn options() -> Options {
     Options {
-        base_topic: "leapmotor2mqtt".to_owned(),
-        discovery_prefix: "homeassistant".to_owned(),
-        status_topic: "homeassistant/status".to_owned(),
         version: "1.0.0",
         support_url: "https://example.com",
-        time_zone: TimeZone::UTC,
-        expected_facts: BTreeSet::new(),
-        policy: Policy::default(),
-        configuration_url: None,
+        ..Options::default()
     }
 }
 

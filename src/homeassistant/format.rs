@@ -22,7 +22,7 @@ pub fn payload(value: Option<&Value>, time_zone: &TimeZone) -> String {
         Some(Value::Flag(flag)) => if *flag { "ON" } else { "OFF" }.to_owned(),
         Some(Value::Text(text)) if !text.trim().is_empty() => text.chars().take(MAX_STATE).collect(),
         Some(Value::Time(time)) => iso(*time, time_zone),
-        Some(Value::Number(..) | Value::Text(_)) | None => UNKNOWN.to_owned(),
+        Some(Value::Number(..) | Value::Text(_) | Value::Image(_)) | None => UNKNOWN.to_owned(),
     }
 }
 
@@ -33,7 +33,7 @@ pub fn json(value: Option<&Value>, time_zone: &TimeZone) -> Json {
         Some(Value::Flag(flag)) => Json::from(*flag),
         Some(Value::Text(text)) if !text.trim().is_empty() => Json::from(text.as_str()),
         Some(Value::Time(time)) => Json::from(iso(*time, time_zone)),
-        Some(Value::Number(..) | Value::Text(_)) | None => Json::Null,
+        Some(Value::Number(..) | Value::Text(_) | Value::Image(_)) | None => Json::Null,
     }
 }
 

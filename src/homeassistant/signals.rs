@@ -46,7 +46,9 @@ pub fn states(scene: &Scene<'_>, options: &Options) -> Vec<StateMessage> {
         let value = scene.state.frame.unknown.get(&signal).map(ToString::to_string);
         StateMessage {
             topic: options.car_topic(&scene.view.car.vin, &key(signal)),
-            payload: format::payload(value.map(Value::Text).as_ref(), &options.time_zone),
+            payload: format::payload(value.map(Value::Text).as_ref(), &options.time_zone)
+                .into_bytes()
+                .into(),
             cadence: Cadence::OnChange,
         }
     };

@@ -1,5 +1,7 @@
 //! The retained topics that hold the present values: one per value.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
@@ -20,7 +22,7 @@ pub struct StateMessage {
     /// Where.
     pub topic: String,
     /// What; empty clears the topic.
-    pub payload: String,
+    pub payload: Arc<[u8]>,
     /// How often a new value goes out.
     pub cadence: Cadence,
 }
@@ -82,7 +84,7 @@ fn row_states(
     facts: &Facts,
     options: &Options,
 ) -> Vec<StateMessage> {
-    let message = |path: &str, payload: String| StateMessage {
+    let message = |path: &str, payload: Arc<[u8]>| StateMessage {
         topic: options.topic(subject, path),
         payload,
         cadence: row.cadence,
@@ -97,32 +99,33 @@ fn row_states(
         (Source::State(value), Some(scene)) => {
             messages.push(message(row.key, payload(row.platform, value(scene).as_ref(), zone)));
         }
-        (Source::Object(object), Some(scene)) => messages.push(message(row.key, text(object(scene)))),
+        (Source::Object(object), Some(scene)) => messages.push(message(row.key, bytes(text(object(scene))))),
         (Source::State(_) | Source::Object(_) | Source::Event | Source::None, _) => {}
     }
     if let Some(scene) = scene {
         for part in row.parts.iter().filter(|part| (part.exists)(scene)) {
             let value = (part.source)(scene);
             let payload = value.map_or_else(|| part.unknown.to_owned(), |value| format::payload(Some(&value), zone));
-            messages.push(message(&format!("{}/{}", row.key, part.name), payload));
+            messages.push(message(&format!("{}/{}", row.key, part.name), bytes(payload)));
         }
     }
     if has_attributes(row, subject, facts, options) {
         messages.push(message(
             &format!("{}/attributes", row.key),
-            attributes(row, subject, scene, facts),
+            bytes(attributes(row, subject, scene, facts)),
         ));
     }
     messages
 }
 
 /// A value as the platform takes it.
-fn payload(platform: Platform, value: Option<&Value>, zone: &TimeZone) -> String {
+fn payload(platform: Platform, value: Option<&Value>, zone: &TimeZone) -> Arc<[u8]> {
     match value {
-        Some(Value::Text(text)) if platform.holds_json() => text.clone(),
-        Some(Value::Text(text)) if text.is_empty() => platform.unknown().to_owned(),
-        Some(value) => format::payload(Some(value), zone),
-        None => platform.unknown().to_owned(),
+        Some(Value::Image(picture)) => picture.clone(),
+        Some(Value::Text(text)) if platform.holds_json() => bytes(text.clone()),
+        Some(Value::Text(text)) if text.is_empty() => bytes(platform.unknown().to_owned()),
+        Some(value) => bytes(format::payload(Some(value), zone)),
+        None => bytes(platform.unknown().to_owned()),
     }
 }
 
@@ -138,6 +141,10 @@ fn attributes(row: &Entity, subject: &Subject, scene: Option<&Scene<'_>>, facts:
     }
 }
 
+fn bytes(text: String) -> Arc<[u8]> {
+    text.into_bytes().into()
+}
+
 fn text(object: Map<String, Json>) -> String {
     Json::Object(object).to_string()
 }
@@ -145,7 +152,7 @@ fn text(object: Map<String, Json>) -> String {
 fn online(topic: String, online: bool) -> StateMessage {
     StateMessage {
         topic,
-        payload: if online { "online" } else { "offline" }.to_owned(),
+        payload: bytes(if online { "online" } else { "offline" }.to_owned()),
         cadence: Cadence::OnChange,
     }
 }

@@ -98,7 +98,7 @@ impl Announcer {
             let payloads = removal.iter().chain([&discovery.payload]);
             announcement.messages.extend(payloads.map(|payload| Retained {
                 topic: discovery.topic.as_str().into(),
-                payload: payload.as_str().into(),
+                payload: payload.as_bytes().into(),
             }));
             self.remember(discovery);
         }
@@ -141,7 +141,7 @@ impl Announcer {
             }
             announcement.messages.push(Retained {
                 topic: topic.into(),
-                payload: Arc::from(""),
+                payload: Arc::default(),
             });
         }
     }
@@ -315,9 +315,9 @@ mod tests {
         let [first, second] = announcement.messages.as_slice() else {
             panic!("{announcement:?}")
         };
-        let first: Json = serde_json::from_str(&first.payload).unwrap();
+        let first: Json = serde_json::from_slice(&first.payload).unwrap();
         assert_eq!(first["cmps"]["old"], json!({"p": "number"}));
-        assert_eq!(*second.payload, *less[0].payload);
+        assert_eq!(*second.payload, *less[0].payload.as_bytes());
         assert_eq!(announce(&mut announcer, &less, true), Announcement::default());
     }
 
@@ -342,7 +342,7 @@ mod tests {
         let announcement = announce(&mut announcer, std::slice::from_ref(&bridge), true);
         assert_eq!(announcement.gone, BTreeSet::from([Vin::parse("A").unwrap()]));
         assert_eq!(announcement.messages[0].topic.as_ref(), car.topic);
-        assert_eq!(announcement.messages[0].payload.as_ref(), "");
+        assert!(announcement.messages[0].payload.is_empty());
         assert!(!announcer.manifest().announced.contains_key(&car.topic));
     }
 

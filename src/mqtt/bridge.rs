@@ -342,7 +342,7 @@ async fn due(moment: Option<Instant>) {
 fn bridge_state(options: &Options, state: &str) -> Retained {
     Retained {
         topic: options.bridge_state_topic().into(),
-        payload: state.into(),
+        payload: state.as_bytes().into(),
     }
 }
 

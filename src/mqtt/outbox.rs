@@ -18,7 +18,7 @@ pub struct Retained {
     /// Where.
     pub topic: Arc<str>,
     /// What.
-    pub payload: Arc<str>,
+    pub payload: Arc<[u8]>,
 }
 
 /// The retained topics of all cars and of the bridge.
@@ -33,9 +33,9 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Entry {
-    wanted: Arc<str>,
+    wanted: Arc<[u8]>,
     /// The last value sent on this connection.
-    sent: Option<Arc<str>>,
+    sent: Option<Arc<[u8]>>,
     sent_at: Timestamp,
     cadence: Cadence,
     queued: bool,
@@ -65,7 +65,7 @@ impl Outbox {
         }
         for topic in before.difference(&after) {
             if let Some(entry) = self.entries.get_mut(topic) {
-                entry.wanted = "".into();
+                entry.wanted = Arc::default();
                 entry.vanished = true;
                 self.enqueue(topic);
             }
@@ -115,7 +115,7 @@ impl Outbox {
     fn want(&mut self, topic: &Arc<str>, message: &StateMessage, now: Timestamp) -> bool {
         let Some(entry) = self.entries.get_mut(topic) else {
             let entry = Entry {
-                wanted: message.payload.as_str().into(),
+                wanted: message.payload.clone(),
                 sent: None,
                 sent_at: now,
                 cadence: message.cadence,
@@ -127,12 +127,13 @@ impl Outbox {
         };
         entry.cadence = message.cadence;
         entry.vanished = false;
-        if *entry.wanted == *message.payload {
+        // A picture is large, and mostly the very same one.
+        if Arc::ptr_eq(&entry.wanted, &message.payload) || entry.wanted == message.payload {
             return false;
         }
         entry.wanted = match &entry.sent {
-            Some(sent) if **sent == *message.payload => sent.clone(),
-            _ => message.payload.as_str().into(),
+            Some(sent) if *sent == message.payload => sent.clone(),
+            _ => message.payload.clone(),
         };
         message.cadence == Cadence::OnChange
     }
@@ -180,7 +181,7 @@ mod tests {
     fn row(topic: &str, payload: &str) -> StateMessage {
         StateMessage {
             topic: topic.to_owned(),
-            payload: payload.to_owned(),
+            payload: payload.as_bytes().into(),
             cadence: Cadence::OnChange,
         }
     }
@@ -194,7 +195,7 @@ mod tests {
 
     fn sent(outbox: &mut Outbox, now: Timestamp) -> Vec<String> {
         std::iter::from_fn(|| outbox.take_next(now))
-            .map(|message| format!("{}={}", message.topic, message.payload))
+            .map(|message| format!("{}={}", message.topic, String::from_utf8_lossy(&message.payload)))
             .collect()
     }
 

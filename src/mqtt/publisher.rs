@@ -242,7 +242,7 @@ impl Publisher {
             if self.missing.insert(vin) {
                 self.first.push_back(Retained {
                     topic: topic.into(),
-                    payload: Arc::from("offline"),
+                    payload: Arc::from(*b"offline"),
                 });
             }
         }
@@ -274,7 +274,7 @@ impl Publisher {
 fn cleared(topic: String) -> Retained {
     Retained {
         topic: topic.into(),
-        payload: Arc::from(""),
+        payload: Arc::default(),
     }
 }
 
@@ -371,7 +371,7 @@ mod tests {
         let said = |publisher: &mut Publisher| {
             std::iter::from_fn(|| publisher.take_next(now()))
                 .filter(|message| message.topic.ends_with("/availability") && !message.topic.contains("/commands/"))
-                .map(|message| message.payload.to_string())
+                .map(|message| String::from_utf8_lossy(&message.payload).into_owned())
                 .collect::<Vec<_>>()
         };
         assert_eq!(said(&mut publisher), ["offline"]);

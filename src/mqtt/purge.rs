@@ -147,7 +147,7 @@ impl Broom {
             let topic: Arc<str> = message.topic.as_str().into();
             self.waiting.push_back(Retained {
                 topic: topic.clone(),
-                payload: Arc::from(""),
+                payload: Arc::default(),
             });
             self.removed.insert(topic);
         }

@@ -154,7 +154,7 @@ impl Session {
             QoS::AtLeastOnce
         };
         self.client
-            .try_publish(&*message.topic, qos, true, message.payload.to_string())
+            .try_publish(&*message.topic, qos, true, message.payload.to_vec())
             .map_err(|_| NotSent::Full)?;
         match qos {
             QoS::AtMostOnce => self.unacknowledged += 1,
@@ -165,7 +165,7 @@ impl Session {
 
     /// Sends an answer, at least once, not retained.
     pub fn answer(&mut self, answer: &Answer) -> Result<(), NotSent> {
-        self.check_size(&answer.topic, &answer.payload)?;
+        self.check_size(&answer.topic, answer.payload.as_bytes())?;
         let properties = PublishProperties {
             correlation_data: answer.correlation.clone().map(Into::into),
             ..PublishProperties::default()
@@ -218,7 +218,7 @@ impl Session {
     }
 
     /// A packet above the broker's limit would cost the connection, again and again.
-    fn check_size(&self, topic: &str, payload: &str) -> Result<(), NotSent> {
+    fn check_size(&self, topic: &str, payload: &[u8]) -> Result<(), NotSent> {
         let size = topic.len() + payload.len() + PACKET_OVERHEAD;
         match self.largest_packet {
             Some(limit) if usize::try_from(limit).is_ok_and(|limit| size > limit) => Err(NotSent::TooLarge),

@@ -101,7 +101,7 @@ impl MqttSettings {
 
 /// The last will: what the broker says in our name when we are gone without a word.
 pub(super) fn last_will(message: &Retained) -> LastWill {
-    LastWill::new(&*message.topic, &*message.payload, QoS::AtLeastOnce, true, None)
+    LastWill::new(&*message.topic, message.payload.to_vec(), QoS::AtLeastOnce, true, None)
 }
 
 /// Files for TLS, each in PEM.

@@ -1,5 +1,7 @@
 //! Facts: values shown in Home Assistant that are not the state of a car, each produced by its owner.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::vin::Vin;
@@ -27,6 +29,8 @@ pub enum Value {
     Text(String),
     /// A moment.
     Time(Timestamp),
+    /// A picture, as the bytes of its file.
+    Image(Arc<[u8]>),
 }
 
 /// A new value of a fact; `None` means that it is not known any more.

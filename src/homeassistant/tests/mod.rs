@@ -10,5 +10,6 @@ use super::StateMessage;
 fn payload<'m>(messages: &'m [StateMessage], device: &str, path: &str) -> &'m str {
     let topic = format!("leapmotor2mqtt/{device}/{path}");
     let message = messages.iter().find(|message| message.topic == topic);
-    &message.unwrap_or_else(|| panic!("{topic} is missing")).payload
+    let message = message.unwrap_or_else(|| panic!("{topic} is missing"));
+    std::str::from_utf8(&message.payload).unwrap()
 }
