@@ -9,6 +9,7 @@ pub mod confirmation;
 pub mod health;
 pub mod keepsake;
 pub mod memory;
+pub mod picture;
 pub mod plan;
 pub mod poller;
 pub mod session;

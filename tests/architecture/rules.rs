@@ -19,7 +19,14 @@ pub const ARROWS: &[(&str, &[&str])] = &[
 pub const WIRING: &[&str] = &["app", "cli", "main", "lib"];
 
 /// Modules that decide and never act: no I/O, no tasks, no clock. Time comes in as an argument.
-const PURE: &[&str] = &["vehicle", "protocol", "homeassistant", "garage::plan"];
+const PURE: &[&str] = &[
+    "vehicle",
+    "protocol",
+    "homeassistant",
+    "garage::plan",
+    "garage::slow::plan",
+    "garage::slow::facts",
+];
 
 /// What a pure module never names, not even in its tests.
 const IMPURE: &[&str] = &[
@@ -61,6 +68,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("shell_words", &["config"]),
     ("tracing_subscriber", &["logging"]),
     ("clap", &["cli", "main", "simulator"]),
+    ("image", &["garage::picture"]),
+    ("zip", &["garage::picture"]),
     ("aes_gcm", &["store::vault"]),
     ("aes", &["protocol"]),
     ("cbc", &["protocol"]),
