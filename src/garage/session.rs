@@ -102,6 +102,7 @@ enum Ask {
         reply: oneshot::Sender<Result<Lease, NoSession>>,
     },
     Learned(Box<Session>),
+    SignInAfresh,
 }
 
 /// The way in to the session task.
@@ -134,6 +135,13 @@ impl SessionHandle {
     pub fn learned(&self, session: Session) {
         // Losing this only costs one more look-up after the next start.
         let _ = self.0.try_send(Ask::Learned(Box::new(session)));
+    }
+
+    /// Gives up the session and signs in afresh, unless that was done less than a minute ago.
+    pub fn sign_in_afresh(&self) {
+        if self.0.try_send(Ask::SignInAfresh).is_err() {
+            warn!("the session is busy; it is not signed in afresh");
+        }
     }
 
     async fn renew(&self, lost: u64) -> Result<Lease, NoSession> {
@@ -251,6 +259,7 @@ impl SessionTask {
                     let _ = reply.send(lease);
                 }
                 Some(Ask::Learned(session)) => self.keepsake.keep(&session.saved()),
+                Some(Ask::SignInAfresh) => self.sign_in_afresh().await,
             }
         }
     }
@@ -291,6 +300,20 @@ impl SessionTask {
                 self.keepsake.forget_session();
             }
         }
+    }
+
+    /// Somebody wants a new session. A refused password is not tried again, and a session is not given up for a sign-in
+    /// that is not allowed yet.
+    async fn sign_in_afresh(&mut self) {
+        if matches!(self.state, State::Refused(_)) || !self.attempts.allow(self.clock.now()) {
+            info!(account = %self.keepsake.account(), next = %self.attempts.next, "not signed in afresh now");
+            return;
+        }
+        info!(account = %self.keepsake.account(), "signing in afresh, as asked");
+        self.state = State::SignedOut;
+        self.keepsake.forget_session();
+        // What came of it is told by the account's status; the next lease tries again.
+        let _ = self.sign_in().await;
     }
 
     async fn sign_in(&mut self) -> Result<(), NoSession> {
