@@ -32,6 +32,9 @@ const BOOST: Duration = Duration::from_secs(60);
 const LIST_INTERVAL: Duration = Duration::from_secs(6 * 3600);
 /// How often it is read while it is empty or cannot be read.
 const LIST_RETRY: Duration = Duration::from_secs(60);
+/// How often it is read while a car is expected to appear in it, and for how long.
+const EXPECTED_RETRY: Duration = Duration::from_secs(5);
+const EXPECTED_WITHIN: Duration = Duration::from_secs(60);
 /// Longest time without a look at the clock, so that values expire although nothing is read.
 const LONGEST_NAP: Duration = Duration::from_secs(15);
 /// Room for notices; commanders and the router send few.
@@ -50,6 +53,8 @@ pub enum Notice {
     Pin(Vin, PinStatus),
     /// A vehicle list that was read for another purpose.
     Listed(Vec<Car>),
+    /// A share was accepted: this car will be in the vehicle list in a moment.
+    Expect(Vin),
 }
 
 /// The way in to a poller.
@@ -86,6 +91,8 @@ pub struct Poller {
     notices: mpsc::Receiver<Notice>,
     cars: BTreeMap<Vin, Keeper>,
     next_list: Timestamp,
+    /// A car that should appear in the list, and until when it is looked for.
+    expected: Option<(Vin, Timestamp)>,
 }
 
 /// One car in the poller's care.
@@ -160,6 +167,7 @@ impl Poller {
             notices,
             cars: BTreeMap::new(),
             next_list: Timestamp::MIN,
+            expected: None,
         };
         (poller, PollerHandle(notice))
     }
@@ -244,7 +252,17 @@ impl Poller {
                 if cars.is_empty() {
                     info!("the account has no car: none is bound, or a share is not accepted yet or was withdrawn");
                 }
-                self.next_list = later(now, if cars.is_empty() { LIST_RETRY } else { LIST_INTERVAL });
+                let is_missing = |vin: &Vin| cars.iter().all(|car| car.vin != *vin);
+                self.expected = self
+                    .expected
+                    .take()
+                    .filter(|(vin, until)| now < *until && is_missing(vin));
+                let pause = match &self.expected {
+                    Some(_) => EXPECTED_RETRY,
+                    None if cars.is_empty() => LIST_RETRY,
+                    None => LIST_INTERVAL,
+                };
+                self.next_list = later(now, pause);
                 self.enroll(cars).await;
             }
             Err(error) => {
@@ -347,6 +365,11 @@ impl Poller {
             Notice::Listed(cars) => {
                 self.next_list = later(now, LIST_INTERVAL);
                 return self.enroll(cars).await;
+            }
+            Notice::Expect(vin) => {
+                self.next_list = self.next_list.min(later(now, EXPECTED_RETRY));
+                self.expected = Some((vin, later(now, EXPECTED_WITHIN)));
+                return;
             }
             Notice::Boost(vin) => {
                 if let Some(keeper) = self.cars.get_mut(&vin) {
