@@ -11,9 +11,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use leapmotor2mqtt::clock::Clock;
-use leapmotor2mqtt::homeassistant::{Options, Policy};
+use leapmotor2mqtt::homeassistant::Options;
 use leapmotor2mqtt::mqtt::{Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSettings, TlsFiles, Wires, probe, purge};
 use leapmotor2mqtt::vehicle::facts::FactUpdate;
 use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};

@@ -266,6 +266,7 @@ async fn garage(
         commands: command_policy(&settings),
         spacing: settings.commands.spacing,
         time_zone: settings.time_zone.clone(),
+        language: settings.language.clone(),
     };
     Garage::new(accounts, rules, channels, clock, store, vault)
         .run(cancel)
@@ -415,7 +416,13 @@ fn mqtt_options(settings: &Settings) -> homeassistant::Options {
         status_topic: settings.mqtt.status_topic.clone(),
         language: language(&settings.language),
         time_zone: settings.time_zone.clone(),
-        expected_facts: garage::FACTS.into_iter().chain([STARTED]).collect(),
+        expected_facts: garage::FACTS
+            .iter()
+            .copied()
+            .flatten()
+            .copied()
+            .chain([STARTED])
+            .collect(),
         policy: command_policy(settings),
         ..homeassistant::Options::default()
     }

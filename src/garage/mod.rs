@@ -1,7 +1,7 @@
 //! Keeps cars current and carries out what is asked of them, through the maker's cloud.
 //!
-//! Per account one [`session`] task owns the sign-in and one [`poller`] keeps the cars current; per car one [`commander`]
-//! carries out commands. This module starts them and routes requests to the right car. Nothing here knows how anything
+//! Per account one [`session`] task owns the sign-in, one [`poller`] keeps the cars current and one task reads what changes
+//! [`slow`]ly; per car one [`commander`] carries out commands. This module starts them and routes requests to the right car. Nothing here knows how anything
 //! is shown.
 
 pub mod commander;
@@ -14,6 +14,7 @@ pub mod plan;
 pub mod poller;
 pub mod session;
 pub mod sign_ins;
+pub mod slow;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,27 +39,25 @@ use crate::vehicle::{Fleet, Vin};
 
 use commander::Commander;
 use keepsake::{Keepsake, ServerPin};
+use picture::painter::Painter;
 use poller::{Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
 use session::SessionTask;
+use slow::mailbox::{Mailbox, MailboxHandle};
+use slow::{SlowHandle, SlowReads};
 
 /// Cars that may appear before the router has taken note of them.
 const ENROLMENTS: usize = 64;
+/// Packages of pictures that may wait for the painter; each is large.
+const PACKAGES: usize = 2;
 
 /// The facts the garage produces.
-pub const FACTS: [FactKey; 8] = {
-    let [cloud, error, sign_in, problem, problem_attributes, cloud_attributes] = health::FACTS;
-    let [command, command_attributes] = commander::FACTS;
-    [
-        cloud,
-        error,
-        sign_in,
-        problem,
-        problem_attributes,
-        cloud_attributes,
-        command,
-        command_attributes,
-    ]
-};
+pub const FACTS: &[&[FactKey]] = &[
+    &health::FACTS,
+    &commander::FACTS,
+    &slow::facts::FACTS,
+    &slow::mailbox::FACTS,
+    &picture::painter::FACTS,
+];
 
 /// An account and its cars as the owner configured them.
 pub struct Account {
@@ -91,6 +90,8 @@ pub struct Rules {
     pub spacing: Duration,
     /// The owner's time zone.
     pub time_zone: TimeZone,
+    /// The owner's language, an IETF tag.
+    pub language: String,
 }
 
 /// The ends of the channels the garage speaks to and listens on.
@@ -120,6 +121,7 @@ pub struct Garage {
 /// One account at work.
 struct Running {
     poller: PollerHandle,
+    slow: SlowHandle,
     tools: commander::Tools,
     cars: BTreeMap<Vin, CarConfiguration>,
 }
@@ -168,6 +170,18 @@ impl Garage {
         let mut running: Vec<Running> = Vec::new();
         let (watcher, statuses) = mpsc::channel(ENROLMENTS);
         let mut names = Vec::new();
+        let (mailbox_task, mailbox) = Mailbox::new(accounts.len(), facts.clone());
+        let (packages, unpacked) = mpsc::channel(PACKAGES);
+        tasks.spawn(Painter::new(fleet.subscribe(), unpacked, facts.clone()).run(cancel.child_token()));
+        let slow_tools = slow::Tools {
+            fleet: fleet.subscribe(),
+            clock,
+            time_zone: rules.time_zone.clone(),
+            language: rules.language,
+            facts: facts.clone(),
+            packages,
+            mailbox: mailbox.clone(),
+        };
 
         for (index, account) in accounts.into_iter().enumerate() {
             let keepsake = Keepsake::new(vault.clone(), account.credentials.username.clone());
@@ -207,6 +221,9 @@ impl Garage {
                 Poller::new(session.clone(), rules.polling, words, clock, store.clone(), outlets);
             tasks.spawn(poller_task.run(cancel.child_token()));
 
+            let (slow_task, slow) = SlowReads::new(index, session.clone(), poller.clone(), slow_tools.clone());
+            tasks.spawn(slow_task.run(cancel.child_token()));
+
             let tools = commander::Tools {
                 write: write::Tools {
                     session,
@@ -223,16 +240,20 @@ impl Garage {
             };
             running.push(Running {
                 poller,
+                slow,
                 tools,
                 cars: account.cars,
             });
         }
+        let answering = running.iter().map(|account| account.slow.clone()).collect();
+        tasks.spawn(mailbox_task.run(answering, cancel.child_token()));
         tasks.spawn(health::report(names, statuses, facts.clone(), cancel.child_token()));
 
         let mut unlisted: BTreeSet<usize> = (0..running.len()).collect();
         let mut router = Router {
             running,
             commanders: BTreeMap::new(),
+            mailbox,
             reports,
             clock,
         };
@@ -242,7 +263,7 @@ impl Garage {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(entry) = roll_call.recv() => match entry {
-                    RollCall::Appeared(account, vin) => router.enrol(account, vin, &mut tasks, &cancel),
+                    RollCall::Appeared(account, vin) => router.enrol(account, vin, &mut tasks, &cancel).await,
                     RollCall::Complete(account) => {
                         unlisted.remove(&account);
                         fleet_is_complete.send_if_modified(|complete| {
@@ -271,16 +292,18 @@ impl Garage {
 struct Router {
     running: Vec<Running>,
     commanders: BTreeMap<Vin, (usize, mpsc::Sender<CommandRequest>)>,
+    mailbox: MailboxHandle,
     reports: mpsc::Sender<CommandReport>,
     clock: Clock,
 }
 
 impl Router {
-    fn enrol(&mut self, account: usize, vin: Vin, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
+    async fn enrol(&mut self, account: usize, vin: Vin, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
         let running = &self.running[account];
         if self.commanders.contains_key(&vin) {
             return;
         }
+        running.slow.tell(slow::Notice::Car(vin.clone())).await;
         let pin = running.cars.get(&vin).and_then(|car| car.pin.clone());
         let (commander, requests) = Commander::new(vin.clone(), pin, running.tools.clone());
         tasks.spawn(commander.run(cancel.child_token()));
@@ -292,6 +315,12 @@ impl Router {
             Request::Action(BridgeAction::Refresh(vin)) => {
                 if let Some((account, _)) = self.commanders.get(&vin) {
                     self.running[*account].poller.tell(Notice::Boost(vin)).await;
+                }
+            }
+            Request::Action(BridgeAction::AnswerShare { accept }) => self.mailbox.answer_oldest(accept),
+            Request::Action(BridgeAction::ReconnectCloud) => {
+                for account in &self.running {
+                    account.tools.write.session.sign_in_afresh();
                 }
             }
             Request::Action(action) => warn!(?action, "nobody does this yet"),
