@@ -67,6 +67,13 @@ impl PollerHandle {
         // A poller that is gone needs no notices: the bridge is stopping.
         let _ = self.0.send(notice).await;
     }
+
+    /// Tells the poller if it has room, for those whom it may be waiting for itself.
+    pub fn try_tell(&self, notice: Notice) {
+        if self.0.try_send(notice).is_err() {
+            warn!("too much waits for the poller; a notice is left out");
+        }
+    }
 }
 
 /// What the owner says about a car in the configuration.

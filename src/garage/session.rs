@@ -305,8 +305,8 @@ impl SessionTask {
     /// Somebody wants a new session. A refused password is not tried again, and a session is not given up for a sign-in
     /// that is not allowed yet.
     async fn sign_in_afresh(&mut self) {
-        if matches!(self.state, State::Refused(_)) || !self.attempts.allow(self.clock.now()) {
-            info!(account = %self.keepsake.account(), next = %self.attempts.next, "not signed in afresh now");
+        if matches!(self.state, State::Refused(_)) || self.sign_ins.allow(self.clock.now()).is_err() {
+            info!(account = %self.keepsake.account(), "not signed in afresh now");
             return;
         }
         info!(account = %self.keepsake.account(), "signing in afresh, as asked");

@@ -139,7 +139,8 @@ impl Tray {
         match letter {
             Letter::Messages { unread, latest } => {
                 self.unread = Some(unread);
-                self.newest = latest.into_iter().max_by_key(|message| message.sent);
+                // Of several with the same time the first in the list is the newest.
+                self.newest = latest.into_iter().rev().max_by_key(|message| message.sent);
             }
             Letter::Shares(shares) => self.shares = Some(shares),
         }

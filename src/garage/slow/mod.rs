@@ -250,7 +250,7 @@ impl SlowReads {
                 match result {
                     Ok(()) if accept => {
                         info!(vin = %invitation.vin, "share invitation accepted");
-                        self.poller.tell(poller::Notice::Expect(invitation.vin)).await;
+                        self.poller.try_tell(poller::Notice::Expect(invitation.vin));
                     }
                     Ok(()) => info!(vin = %invitation.vin, "share invitation rejected"),
                     Err(error) => warn!(vin = %invitation.vin, %error, "the share invitation could not be answered"),
