@@ -4,10 +4,11 @@ use serde_json::Value as Json;
 
 use crate::homeassistant::fixture::{self, b10, c10_reev, fleet, no_facts, now, options, t03};
 use crate::homeassistant::{
-    Discovery, Options, Platform, bridge_discovery, bridge_states, car_discovery, car_states, command_topics,
-    with_removals,
+    Discovery, Facts, Language, Options, Platform, bridge_discovery, bridge_states, car_discovery, car_states,
+    command_topics, with_removals,
 };
-use crate::vehicle::CarView;
+use crate::vehicle::facts::{Subject, Value};
+use crate::vehicle::{CarView, RawValue};
 
 #[test]
 fn three_cars_and_the_bridge_make_a_full_house() {
@@ -140,5 +141,104 @@ fn controls_that_are_denied_are_not_offered() {
         !car_discovery(&t03(), &no_facts(), &options)[0]
             .components
             .contains_key("door_lock")
+    );
+}
+
+#[test]
+fn a_signal_without_a_name_has_a_diagnostic_sensor_with_its_raw_value() {
+    let mut view = b10();
+    view.unknown_signals.extend([4711, 4712]);
+    let frame = &mut view.state.as_mut().unwrap().frame;
+    frame.unknown.insert(4711, RawValue::Number(2.5));
+    let discovery = &car_discovery(&view, &no_facts(), &options())[0];
+    assert_eq!(discovery.components.get("signal_4711"), Some(&Platform::Sensor));
+    let payload: Json = serde_json::from_str(&discovery.payload).unwrap();
+    let component = &payload["cmps"]["signal_4711"];
+    assert_eq!(
+        (&component["en"], &component["name"]),
+        (&false.into(), &"Signal 4711".into())
+    );
+    let states = car_states(&view, &no_facts(), &options(), now());
+    assert_eq!(super::payload(&states, fixture::B10, "signal_4711"), "2.5");
+    assert_eq!(super::payload(&states, fixture::B10, "signal_4712"), "None");
+}
+
+#[test]
+fn a_language_changes_names_and_nothing_else() {
+    let english = car_discovery(&t03(), &no_facts(), &options());
+    let mut options = options();
+    options.language = Language::parse("de-AT").unwrap();
+    let german = car_discovery(&t03(), &no_facts(), &options);
+    let components = |discoveries: &[Discovery]| -> Json {
+        let mut payload: Json = serde_json::from_str(&discoveries[0].payload).unwrap();
+        payload["cmps"].take()
+    };
+    let (mut english, mut german) = (components(&english), components(&german));
+    assert_eq!(german["door_lock"]["name"], "Türen");
+    for components in [&mut english, &mut german] {
+        for component in components.as_object_mut().unwrap().values_mut() {
+            component.as_object_mut().unwrap().remove("name");
+        }
+    }
+    assert_eq!(english, german);
+}
+
+#[test]
+fn what_a_model_cannot_do_is_not_offered_whatever_it_declares() {
+    let offered = |view: &CarView, key: &str| {
+        let discovery = &car_discovery(view, &no_facts(), &options())[0];
+        discovery.components.contains_key(key)
+    };
+    assert!(offered(&b10(), "seat_driver_heat_select") && !offered(&t03(), "seat_driver_heat_select"));
+    assert!(!offered(&t03(), "unlock_charger") && offered(&t03(), "climate"));
+    assert!(offered(&c10_reev(), "fuel_level") && offered(&c10_reev(), "fuel_heating"));
+    assert!(!offered(&b10(), "fuel_level") && !offered(&b10(), "fuel_heating") && !offered(&b10(), "fuel_range"));
+    let mut shared = b10();
+    shared.car.rights = [110].into();
+    assert!(offered(&shared, "door_lock") && !offered(&shared, "sentry_mode") && offered(&shared, "poll_profile"));
+}
+
+#[test]
+fn what_moves_the_car_is_offered_only_by_name() {
+    let mut options = options();
+    let offered = |options: &Options| car_discovery(&c10_reev(), &no_facts(), options)[0].components.clone();
+    assert!(!offered(&options).contains_key("autopark"));
+    options.policy.allow.insert("autopark".into());
+    assert!(offered(&options).contains_key("autopark"));
+    assert!(!offered(&options).contains_key("on3_on_button"));
+}
+
+#[test]
+fn a_place_the_owner_keeps_to_himself_is_cleared() {
+    let mut facts = no_facts();
+    let mut view = c10_reev();
+    let state = view.state.as_mut().unwrap();
+    state.motion.parked_position = state.position;
+    let place = |facts: &Facts, key: &str| {
+        let states = car_states(&view, facts, &options(), now());
+        super::payload(&states, fixture::C10, key).to_owned()
+    };
+    assert!(place(&facts, "location").contains("45.4642") && place(&facts, "parked_location").contains("45.4642"));
+    let subject = Subject::Car(view.car.vin.clone());
+    facts.insert((subject, "publish_location"), Value::Flag(false));
+    assert_eq!(
+        (place(&facts, "location"), place(&facts, "parked_location")),
+        ("{}".into(), "{}".into())
+    );
+}
+
+#[test]
+fn a_trigger_is_told_by_its_topic_and_has_no_id() {
+    let discovery = &car_discovery(&b10(), &no_facts(), &options())[0];
+    let payload: Json = serde_json::from_str(&discovery.payload).unwrap();
+    assert_eq!(
+        payload["cmps"]["trigger_door_opened"],
+        serde_json::json!({
+            "p": "device_automation",
+            "atype": "trigger",
+            "type": "event",
+            "stype": "door_opened",
+            "t": format!("leapmotor2mqtt/{}/trigger/door_opened", fixture::B10),
+        })
     );
 }

@@ -1,6 +1,7 @@
 //! Messages in, verdicts out.
 
 mod climate;
+mod controls;
 
 use proptest::prelude::*;
 
