@@ -549,6 +549,7 @@ impl House {
         let (complete, complete_end) = watch::channel(complete);
         let (facts, facts_end) = mpsc::channel(8);
         let (reports, reports_end) = mpsc::channel(8);
+        let (happenings, happenings_end) = mpsc::channel(8);
         let (requests_end, requests) = mpsc::channel(REQUESTS);
         let (manifest_end, manifest) = watch::channel(manifest);
         let wires = Wires {
@@ -556,6 +557,7 @@ impl House {
             fleet_is_complete: complete_end,
             facts: facts_end,
             reports: reports_end,
+            happenings: happenings_end,
             requests: requests_end,
             manifest: manifest_end,
         };
@@ -567,6 +569,7 @@ impl House {
             complete,
             _facts: facts,
             reports,
+            happenings,
             requests,
             manifest,
             task: tokio::spawn(bridge.run(stop.clone())),

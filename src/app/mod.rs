@@ -32,7 +32,7 @@ use self::restarts::Restarts;
 
 /// Requests that may wait for the garage.
 const REQUESTS: usize = 64;
-/// Reports and facts that may wait for the broker's side.
+/// Reports, happenings and facts that may wait for the broker's side.
 const REPORTS: usize = 256;
 /// How often missing or unusable certificate files are looked at again.
 const CERTIFICATE_RETRY: Duration = Duration::from_secs(60);
@@ -154,6 +154,7 @@ async fn live(
     let (fleet_is_complete, completeness) = watch::channel(settings.accounts.is_empty());
     let (requests, requested) = mpsc::channel(REQUESTS);
     let (reports, reported) = mpsc::channel(REPORTS);
+    let (happenings, happened) = mpsc::channel(REPORTS);
     let (facts, facts_seen) = mpsc::channel(REPORTS);
     let (manifest, manifest_changed) = watch::channel(store.read(MANIFEST)?.unwrap_or_default());
     // Everything that was started must be able to write its last words, so the writer ends after the others.
@@ -165,6 +166,7 @@ async fn live(
         fleet_is_complete: completeness,
         facts: facts_seen,
         reports: reported,
+        happenings: happened,
         requests,
         manifest,
     };
@@ -189,6 +191,7 @@ async fn live(
     let channels = garage::Channels {
         requests: requested,
         reports,
+        happenings,
         facts,
         fleet,
         fleet_is_complete,

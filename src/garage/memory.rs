@@ -8,6 +8,7 @@ use tracing::warn;
 use crate::store::Store;
 use crate::vehicle::Vin;
 use crate::vehicle::derive::Memory;
+use crate::vehicle::transitions::Watch;
 
 /// The document of one car.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ use crate::vehicle::derive::Memory;
 pub struct CarDocument {
     /// What the rules need to remember.
     pub memory: Memory,
+    /// What is compared with to find out what happened to the car.
+    pub watch: Watch,
     /// The names of all readings the car has ever sent; names that no longer exist are ignored.
     pub evidence: Vec<String>,
     /// The numbers of all signals without a name that it has ever sent.

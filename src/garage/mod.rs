@@ -35,7 +35,7 @@ use crate::store::{Store, Vault};
 use crate::vehicle::command::gate;
 use crate::vehicle::facts::{FactKey, FactUpdate};
 use crate::vehicle::intent::{BridgeAction, CommandReport, CommandRequest, CommandState, Reason, Request};
-use crate::vehicle::{Fleet, Vin};
+use crate::vehicle::{Fleet, Happening, Vin};
 
 use commander::Commander;
 use keepsake::{Keepsake, ServerPin};
@@ -100,6 +100,8 @@ pub struct Channels {
     pub requests: mpsc::Receiver<Request>,
     /// What became of commands.
     pub reports: mpsc::Sender<CommandReport>,
+    /// What happened to cars.
+    pub happenings: mpsc::Sender<Happening>,
     /// Facts about accounts and cars.
     pub facts: mpsc::Sender<FactUpdate>,
     /// The picture of all cars.
@@ -159,6 +161,7 @@ impl Garage {
         let Channels {
             mut requests,
             reports,
+            happenings,
             facts,
             fleet,
             fleet_is_complete,
@@ -216,6 +219,7 @@ impl Garage {
                 account: index,
                 fleet: fleet.clone(),
                 roll: roll.clone(),
+                happenings: happenings.clone(),
             };
             let (poller_task, poller) =
                 Poller::new(session.clone(), rules.polling, words, clock, store.clone(), outlets);

@@ -19,7 +19,8 @@ use crate::store::Store;
 use crate::vehicle::car::Pending;
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::derive::{self, Memory};
-use crate::vehicle::{Car, CarView, Fleet, Frame, PinStatus, Powertrain, Reading, Vin};
+use crate::vehicle::transitions::{self, Watch};
+use crate::vehicle::{Car, CarView, Fleet, Frame, Happening, PinStatus, Powertrain, Reading, Vin};
 
 use super::later;
 use super::memory::CarDocument;
@@ -94,6 +95,7 @@ pub struct Poller {
     store: Store,
     fleet: Arc<watch::Sender<Fleet>>,
     roll: mpsc::Sender<RollCall>,
+    happenings: mpsc::Sender<Happening>,
     account: usize,
     notices: mpsc::Receiver<Notice>,
     cars: BTreeMap<Vin, Keeper>,
@@ -106,6 +108,7 @@ pub struct Poller {
 struct Keeper {
     view: CarView,
     memory: Memory,
+    watch: Watch,
     last_read: Option<Timestamp>,
     boost_until: Option<Timestamp>,
     failures: u32,
@@ -147,6 +150,8 @@ pub struct Outlets {
     pub fleet: Arc<watch::Sender<Fleet>>,
     /// What the router needs to know.
     pub roll: mpsc::Sender<RollCall>,
+    /// What happened to cars.
+    pub happenings: mpsc::Sender<Happening>,
     /// The number of this account.
     pub account: usize,
 }
@@ -170,6 +175,7 @@ impl Poller {
             store,
             fleet: outlets.fleet,
             roll: outlets.roll,
+            happenings: outlets.happenings,
             account: outlets.account,
             notices,
             cars: BTreeMap::new(),
@@ -317,13 +323,10 @@ impl Poller {
                 keeper.failures = 0;
                 let verdict = keeper.accept(&frame, now);
                 debug!(%vin, ?verdict, "status read");
-                CarDocument {
-                    memory: keeper.memory.clone(),
-                    evidence: keeper.evidence_names(),
-                    unknown_signals: keeper.view.unknown_signals.clone(),
-                }
-                .write(&self.store, vin);
+                let happenings = keeper.compare(Some(verdict), now);
+                keeper.document().write(&self.store, vin);
                 self.show(vin);
+                self.tell(happenings);
             }
             Err(CallError::Cloud(CloudError::NotPermitted)) => {
                 keeper.failures = keeper.failures.saturating_add(1);
@@ -413,13 +416,33 @@ impl Poller {
     }
 
     fn let_values_expire(&mut self, now: Timestamp) {
-        let changed: Vec<Vin> = self
-            .cars
-            .iter_mut()
-            .filter_map(|(vin, keeper)| keeper.expire(now).then(|| vin.clone()))
-            .collect();
+        let mut changed = Vec::new();
+        let mut happenings = Vec::new();
+        for (vin, keeper) in &mut self.cars {
+            if keeper.expire(now) {
+                changed.push(vin.clone());
+            }
+            let happened = keeper.compare(None, now);
+            if !happened.is_empty() {
+                // Before anybody hears of it: what was told must not be told again after a restart.
+                keeper.document().write(&self.store, vin);
+            }
+            happenings.extend(happened);
+        }
         for vin in changed {
             self.show(&vin);
+        }
+        self.tell(happenings);
+    }
+
+    /// Tells what happened. The picture of the cars is shown first, so that who hears of it can look it up.
+    fn tell(&self, happenings: Vec<Happening>) {
+        for happening in happenings {
+            debug!(?happening, "something happened");
+            // Nobody waits for a listener that is stuck; the picture of the cars stays right without it.
+            if self.happenings.try_send(happening).is_err() {
+                warn!("nobody takes note of what happens to the cars: it is not announced as an event");
+            }
         }
     }
 
@@ -455,6 +478,7 @@ impl Keeper {
                 reachable: true,
             },
             memory: document.memory,
+            watch: document.watch,
             last_read: None,
             boost_until: None,
             failures: 0,
@@ -493,11 +517,23 @@ impl Keeper {
         plan::next_poll(self.last_read, &activities, policy, now)
     }
 
-    fn evidence_names(&self) -> Vec<String> {
-        self.view
-            .evidence
-            .iter()
-            .map(|reading| reading.name().to_owned())
-            .collect()
+    /// Finds out what happened since it was last asked.
+    fn compare(&mut self, answer: Option<derive::Verdict>, now: Timestamp) -> Vec<Happening> {
+        let Some(state) = &self.view.state else {
+            return Vec::new();
+        };
+        let (happenings, watch) = transitions::transitions(&self.watch, &self.view.car.vin, state, answer, now);
+        self.watch = watch;
+        happenings
+    }
+
+    fn document(&self) -> CarDocument {
+        let evidence = self.view.evidence.iter().map(|reading| reading.name().to_owned());
+        CarDocument {
+            memory: self.memory.clone(),
+            watch: self.watch.clone(),
+            evidence: evidence.collect(),
+            unknown_signals: self.view.unknown_signals.clone(),
+        }
     }
 }

@@ -9,6 +9,7 @@
 pub mod catalog;
 mod commands;
 mod discovery;
+mod events;
 mod format;
 mod inbound;
 mod languages;
@@ -28,6 +29,7 @@ use crate::vehicle::facts::{FactKey, Subject, Value};
 pub use catalog::entity::{Cadence, Entity, Platform};
 pub use commands::Policy;
 pub use discovery::{Discovery, bridge_discovery, car_discovery, with_removals};
+pub use events::{command_trigger, event_messages};
 pub use inbound::{Inbound, Inbox, Message, Refusal, Verdict, command_event, result_payload};
 pub use languages::Language;
 pub use scene::Scene;

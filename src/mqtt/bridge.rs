@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use super::announcer::discovery_filters;
 use super::backoff::{Backoff, chance};
 use super::commands::Commands;
+use super::events::Events;
 use super::failure::Failure;
 use super::outbox::Retained;
 use super::publisher::Publisher;
@@ -21,8 +22,9 @@ use super::settings::{MqttSettings, last_will};
 use super::troubles::Troubles;
 use super::wires::{News, Wires};
 use crate::clock::Clock;
-use crate::homeassistant::Options;
+use crate::homeassistant::{Options, command_event, command_trigger, event_messages};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
+use crate::vehicle::intent::CommandReport;
 
 /// Our state on the bridge topic.
 const ONLINE: &str = "online";
@@ -56,6 +58,7 @@ pub struct Bridge {
     wires: Wires,
     publisher: Publisher,
     commands: Commands,
+    events: Events,
     troubles: Troubles,
     /// When ages are worked out again.
     age_at: Instant,
@@ -76,6 +79,7 @@ impl Bridge {
             wires,
             publisher,
             commands,
+            events: Events::default(),
             troubles: Troubles::default(),
             age_at: Instant::now(),
         }
@@ -156,14 +160,30 @@ impl Bridge {
                 self.publisher.take_completeness(complete);
             }
             News::Facts(updates) => updates.into_iter().for_each(|update| self.publisher.take_fact(update)),
-            News::Reports(reports) => {
-                let options = self.publisher.options();
-                reports.iter().for_each(|report| self.commands.answer(report, options));
+            News::Reports(reports) => reports.iter().for_each(|report| self.answer(report)),
+            News::Happenings(happenings) => {
+                let now = self.clock.now();
+                for happening in &happenings {
+                    for message in event_messages(happening, self.publisher.options()) {
+                        self.events.enqueue(message, now);
+                    }
+                }
             }
             News::Time => {
                 self.age_at = Instant::now() + self.clock.real_duration(AGEING).max(SHORTEST_AGEING);
                 self.publisher.take_time();
             }
+        }
+    }
+
+    /// Tells the asker and Home Assistant what became of a command.
+    fn answer(&mut self, report: &CommandReport) {
+        let options = self.publisher.options();
+        self.commands.answer(report, options);
+        let now = self.clock.now();
+        self.events.enqueue(command_event(report, options), now);
+        if let Some(trigger) = command_trigger(report, options) {
+            self.events.enqueue(trigger, now);
         }
     }
 
@@ -239,6 +259,14 @@ impl Bridge {
                 break;
             }
         }
+        // Before, the entities the events belong to may not be announced, nor the states they are about be sent.
+        while link.said_online && self.publisher.is_drained() && link.session.has_room() {
+            let Some(event) = self.events.take_next(self.clock.now()) else {
+                break;
+            };
+            let sent = link.session.answer(&event);
+            self.allow_too_large(sent, &event.topic)?;
+        }
         // Last of all, so that nobody sees us online without our states.
         if !link.said_online && link.reading_until.is_none() && self.publisher.is_drained() && link.session.has_room() {
             link.session.retain(&bridge_state(self.publisher.options(), ONLINE))?;
@@ -289,7 +317,9 @@ impl Bridge {
             .is_some_and(|topics| topics.contains(&message.topic))
         {
             let now = self.clock.now();
-            self.commands.take(message, &mut self.publisher, now);
+            if let Some(report) = self.commands.take(message, &mut self.publisher, now) {
+                self.answer(&report);
+            }
         } else if link.reading_until.is_some() && message.retained {
             self.publisher.read_back(&message.topic, &message.payload);
         }

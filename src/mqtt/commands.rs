@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::publisher::Publisher;
 use super::replies::{Answer, Circumstances, Replies};
 use super::session::Received;
-use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, command_event, result_payload};
+use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, result_payload};
 use crate::vehicle::Fleet;
 use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Intent, Origin, Reason, Request};
 
@@ -29,8 +29,9 @@ impl Commands {
         }
     }
 
-    /// Takes a message on a command topic.
-    pub fn take(&mut self, received: Received, publisher: &mut Publisher, now: Timestamp) {
+    /// Takes a message on a command topic. What comes back is to be answered at once: a command that found no room.
+    #[must_use]
+    pub fn take(&mut self, received: Received, publisher: &mut Publisher, now: Timestamp) -> Option<CommandReport> {
         let message = Message {
             topic: &received.topic,
             payload: &received.payload,
@@ -41,28 +42,23 @@ impl Commands {
         };
         let (fleet, options) = (publisher.fleet(), publisher.options());
         match self.inbox.admit(&message, fleet, options, now) {
-            Verdict::Ignore => {}
+            Verdict::Ignore => None,
             Verdict::Act(inbound) => self.request(inbound, received.circumstances, fleet, options, now),
             Verdict::Refuse(refusal) => {
                 self.refuse(&refusal, received.circumstances, fleet, options, now);
                 if refusal.clear_retained {
                     publisher.clear(received.topic);
                 }
+                None
             }
         }
     }
 
-    /// Tells the asker and Home Assistant what became of a command.
+    /// Tells the asker what became of a command.
     pub fn answer(&mut self, report: &CommandReport, options: &Options) {
         let topic = options.result_topic(&report.vin);
         let payload = result_payload(report);
         self.replies.answer(report.ticket, report.state, &topic, &payload);
-        let (topic, payload) = command_event(report, options);
-        self.replies.enqueue(Answer {
-            topic: topic.into(),
-            payload: payload.into(),
-            correlation: None,
-        });
     }
 
     /// The next answer to send, counted as sent.
@@ -77,7 +73,7 @@ impl Commands {
         fleet: &Fleet,
         options: &Options,
         now: Timestamp,
-    ) {
+    ) -> Option<CommandReport> {
         let request = match inbound.intent {
             Intent::Bridge(action) => Request::Action(action),
             Intent::Setting(subject, key, value) => Request::Setting(subject, key, value),
@@ -92,15 +88,16 @@ impl Commands {
             }),
         };
         let (reason, request) = match self.requests.try_send(request) {
-            Ok(()) => return,
+            Ok(()) => return None,
             Err(TrySendError::Full(request)) => (Reason::QueueFull, request),
             Err(TrySendError::Closed(request)) => (Reason::Stopping, request),
         };
         match request {
-            Request::Command(request) => self.answer(&refused(request, reason, now), options),
+            Request::Command(request) => return Some(refused(request, reason, now)),
             Request::Action(action) => warn!(?action, %reason, "a request was dropped"),
             Request::Setting(_, key, _) => warn!(key, %reason, "a setting was dropped"),
         }
+        None
     }
 
     /// Tells whoever sent a message why nothing comes of it.

@@ -4,7 +4,7 @@
 //! hands every command message to. Nothing outside this room names the client library.
 //!
 //! Start with [`Bridge`], the task. What it decides is pure and in files of its own: [`publisher`] (what goes out next)
-//! with [`outbox`] (states) and [`announcer`] (discovery), and [`replies`] (answers to commands). `commands` takes in what
+//! with [`outbox`] (states) and [`announcer`] (discovery), [`replies`] (answers to commands) and [`events`]. `commands` takes in what
 //! arrives, `session` is one connection. [`purge()`] takes everything of ours off a broker; `embedded` is the broker of the demo.
 
 pub mod announcer;
@@ -13,6 +13,7 @@ mod bridge;
 mod commands;
 #[cfg(feature = "embedded-broker")]
 pub mod embedded;
+pub mod events;
 mod failure;
 pub mod outbox;
 pub mod publisher;

@@ -87,8 +87,7 @@ impl Replies {
         self.send(asker(circumstances, fleet, options), result_topic, payload);
     }
 
-    /// Puts a message that is not retained into the queue.
-    pub fn enqueue(&mut self, answer: Answer) {
+    fn enqueue(&mut self, answer: Answer) {
         if self.waiting.len() == WAITING {
             self.waiting.pop_front();
         }

@@ -4,11 +4,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::announcer::Manifest;
-use crate::vehicle::Fleet;
 use crate::vehicle::facts::FactUpdate;
 use crate::vehicle::intent::{CommandReport, Request};
+use crate::vehicle::{Fleet, Happening};
 
-/// Facts or reports taken at once before their consequences are worked out.
+/// Facts, reports or happenings taken at once before their consequences are worked out.
 const BATCH: usize = 64;
 
 /// What the bridge is told, and whom it tells.
@@ -22,6 +22,8 @@ pub struct Wires {
     pub facts: mpsc::Receiver<FactUpdate>,
     /// What became of commands that came in over MQTT.
     pub reports: mpsc::Receiver<CommandReport>,
+    /// What happened to cars.
+    pub happenings: mpsc::Receiver<Happening>,
     /// Where commands go.
     pub requests: mpsc::Sender<Request>,
     /// What was announced, for the store: it is sent whenever it changes.
@@ -34,6 +36,7 @@ pub(super) enum News {
     Completeness,
     Facts(Vec<FactUpdate>),
     Reports(Vec<CommandReport>),
+    Happenings(Vec<Happening>),
     Time,
 }
 
@@ -45,6 +48,7 @@ impl Wires {
             Ok(()) = self.fleet_is_complete.changed() => News::Completeness,
             Some(first) = self.facts.recv() => News::Facts(batch(first, &mut self.facts)),
             Some(first) = self.reports.recv() => News::Reports(batch(first, &mut self.reports)),
+            Some(first) = self.happenings.recv() => News::Happenings(batch(first, &mut self.happenings)),
             () = sleep_until(age_at) => News::Time,
         }
     }

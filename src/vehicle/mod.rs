@@ -12,6 +12,7 @@ pub mod intent;
 pub mod profile;
 pub mod reading;
 pub mod state;
+pub mod transitions;
 pub mod units;
 pub mod vin;
 
@@ -20,4 +21,5 @@ pub use command::Command;
 pub use profile::{Model, Powertrain};
 pub use reading::{Frame, RawValue, Reading};
 pub use state::VehicleState;
+pub use transitions::Happening;
 pub use vin::Vin;
