@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::hemisphere::{Hemisphere, Limits};
+use super::reach::Track;
 use super::{battery, charging, is_partial, motion};
 use crate::vehicle::profile::Powertrain;
 use crate::vehicle::reading::{Frame, Reading};
@@ -18,6 +19,9 @@ const LARGEST_CLOCK_ERROR: SignedDuration = SignedDuration::from_hours(1);
 /// More than this between two parked frames means that a drive in between was missed. One kilometre is no proof: the
 /// counter may step after the car has stopped.
 const MISSED_DRIVE_KM: f64 = 1.0;
+
+/// No car has come so far, in km.
+const LARGEST_ODOMETER_KM: f64 = 3_000_000.0;
 
 /// The memory of one car. What must survive a restart is serialized, with defaults for what an older version did not
 /// write; the last frame is not, as the first answer after a restart brings it back.
@@ -34,6 +38,10 @@ pub struct Memory {
     parked_since: Option<Timestamp>,
     parked_position: Option<Position>,
     odometer: Option<f64>,
+    /// The readings of the odometer that can be true.
+    odometer_track: Track<f64>,
+    /// The positions that can be true.
+    position_track: Track<Position>,
     finish_time: Option<Timestamp>,
     lock: Option<ConfirmedLock>,
     #[serde(skip)]
@@ -113,8 +121,9 @@ impl Memory {
     /// Makes `frame` the one that is shown.
     pub(super) fn see(&mut self, frame: &Frame, now: Timestamp) {
         self.range_extender |= Powertrain::of(frame) == Powertrain::Reev;
+        let repaired = self.hemisphere.repair(frame, Limits::default());
         self.seen = Some(Seen {
-            position: self.hemisphere.repair(frame, Limits::default()),
+            position: repaired.map(|position| self.position_track.settle(position, frame.vehicle_time)),
             frame: self.believable(frame),
             received: now,
         });
@@ -149,8 +158,8 @@ impl Memory {
     }
 
     /// The frame without what cannot be true: a zero charge level that the precise one or the range contradicts, and an
-    /// odometer that runs backwards or reads zero.
-    fn believable(&self, frame: &Frame) -> Frame {
+    /// odometer that reads zero, runs backwards or faster than the car can drive.
+    fn believable(&mut self, frame: &Frame) -> Frame {
         let mut frame = frame.clone();
         if is_partial(&frame) || battery::charge_level(&frame).is_some_and(|level| level > 0.0) {
             for reading in [Reading::Soc, Reading::SocPrecise] {
@@ -159,11 +168,15 @@ impl Memory {
                 }
             }
         }
-        let odometer = frame.number(Reading::Odometer);
-        if odometer.is_some_and(|km| km <= 0.0 || self.odometer.is_some_and(|before| km < before)) {
-            frame.readings.remove(&Reading::Odometer);
-            if let Some(before) = self.odometer {
-                frame.set(Reading::Odometer, before);
+        if let Some(km) = frame.number(Reading::Odometer) {
+            let believed = if km > 0.0 && km < LARGEST_ODOMETER_KM {
+                Some(self.odometer_track.settle(km, frame.vehicle_time))
+            } else {
+                self.odometer_track.good()
+            };
+            match believed {
+                Some(km) => frame.set(Reading::Odometer, km),
+                None => drop(frame.readings.remove(&Reading::Odometer)),
             }
         }
         frame

@@ -15,6 +15,7 @@ pub mod hemisphere;
 mod memory;
 mod motion;
 mod plan;
+mod reach;
 mod stale;
 #[cfg(test)]
 mod tests;

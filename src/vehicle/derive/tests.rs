@@ -250,6 +250,53 @@ fn the_odometer_never_runs_backwards() {
 }
 
 #[test]
+fn an_absurd_odometer_is_not_shown_and_does_not_block_the_true_one() {
+    let mut car = Told::default();
+    let shown = |state: VehicleState| state.frame.number(Reading::Odometer);
+    let odometer = |seconds, km| frame(seconds, &[(Reading::Odometer, km)]);
+    assert_eq!(shown(car.hears(&odometer(0, 16_777_215.0), at(1))), None);
+    assert_eq!(shown(car.hears(&odometer(60, 1000.0), at(61))), Some(1000.0));
+    assert_eq!(
+        shown(car.hears_and_restarts(&odometer(120, 500_000.0), at(121))),
+        Some(1000.0)
+    );
+    assert_eq!(shown(car.hears(&odometer(180, 1001.0), at(181))), Some(1001.0));
+}
+
+#[test]
+fn a_position_that_no_car_can_have_reached_is_not_shown() {
+    let located = |seconds, latitude| {
+        let axis = |degrees| {
+            Some(Coordinate {
+                degrees,
+                origin: SignOrigin::Signed,
+            })
+        };
+        Frame {
+            latitude: axis(latitude),
+            longitude: axis(9.19),
+            ..frame(seconds, &[])
+        }
+    };
+    let mut car = Told::default();
+    let latitude = |state: VehicleState| state.position.map(|position| position.latitude);
+    assert_eq!(latitude(car.hears(&located(0, 45.46), at(1))), Some(45.46));
+    assert_eq!(
+        latitude(car.hears_and_restarts(&located(60, 46.46), at(61))),
+        Some(45.46)
+    );
+    assert_eq!(latitude(car.hears(&located(120, 45.47), at(121))), Some(45.47));
+    for seconds in [180, 240] {
+        assert_eq!(latitude(car.hears(&located(seconds, 41.89), at(seconds))), Some(45.47));
+    }
+    assert_eq!(
+        latitude(car.hears(&located(300, 41.89), at(301))),
+        Some(41.89),
+        "it was carried there"
+    );
+}
+
+#[test]
 fn the_end_of_a_charge_moves_only_by_two_minutes_or_more() {
     let mut car = Told::default();
     let charging = |seconds, minutes| frame(seconds, &[CHARGING, &[(Reading::ChargeRemainTime, minutes)]].concat());
