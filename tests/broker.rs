@@ -112,6 +112,48 @@ async fn a_change_made_while_the_broker_was_away_arrives_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn what_happened_before_the_connection_stood_is_told_last_of_all_and_not_retained() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let (mut watcher, _) = Client::listening(broker.port(), &OURS).await;
+    let house = House::start(broker.port());
+    let change = Change {
+        vin: Vin::parse(VIN).unwrap(),
+        kind: Kind::Locked,
+        part: None,
+        old: Some(Mark::Flag(false)),
+        new: Some(Mark::Flag(true)),
+        vehicle_time: None,
+        seen: Timestamp::now(),
+        late: false,
+    };
+    house.happenings.send(Happening::Change(change)).await.unwrap();
+    let mut order = Vec::new();
+    loop {
+        let message = watcher.next().await;
+        order.push(topic(&message));
+        if topic(&message) == car_topic("trigger/locked") {
+            assert!(!message.retain);
+            break;
+        }
+    }
+    let last: Vec<&str> = order.iter().rev().take(3).map(String::as_str).collect();
+    assert_eq!(
+        last,
+        [
+            car_topic("trigger/locked"),
+            car_topic("event_vehicle"),
+            BRIDGE_STATE.to_owned()
+        ]
+    );
+    assert!(
+        !retained(broker.port(), &OURS)
+            .await
+            .contains_key(&car_topic("event_vehicle"))
+    );
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_said_once_and_tried_again_for_ever() {
     let Some(mut broker) = Mosquitto::prepare() else { return };
     let log = Log::capture();
@@ -528,6 +570,7 @@ struct House {
     complete: watch::Sender<bool>,
     _facts: mpsc::Sender<FactUpdate>,
     reports: mpsc::Sender<CommandReport>,
+    happenings: mpsc::Sender<Happening>,
     requests: mpsc::Receiver<Request>,
     manifest: watch::Receiver<Manifest>,
     stop: CancellationToken,

@@ -72,6 +72,7 @@ impl AtWork {
             facts,
             fleet,
             fleet_is_complete: watch::channel(false).0,
+            happenings: mpsc::channel(8).0,
         };
         let rules = Rules {
             polling: plan::Policy {
