@@ -1,5 +1,9 @@
 //! What happens to a car, as events and device triggers on a real broker.
 
+#![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+#![allow(dead_code, reason = "every test file uses its part of the support")]
+
 mod support;
 
 use std::time::Duration;

@@ -19,8 +19,8 @@ use super::state::VehicleState;
 use super::vin::Vin;
 use rules::{ROWS, Row};
 
-/// When nobody has looked at a car for longer, what is found then may have happened long ago. Longer than the longest
-/// interval between two reads, so that only an outage is meant.
+/// When nobody has looked at a car for longer, what is found then may have happened long ago: after an outage, or where
+/// the owner wants the car to be read only every few hours.
 const LONGEST_UNWATCHED: SignedDuration = SignedDuration::from_hours(2);
 
 /// Something that happened.

@@ -119,8 +119,11 @@ fn vin() -> Vin {
     Vin::parse("LFZTEST0000000001").unwrap()
 }
 
-/// What is told of a car that says this, every line at its second; a line without readings only lets time pass.
-fn told_of(story: &[(i64, Option<&[(Reading, f64)]>)]) -> Vec<&'static str> {
+/// What a car says at a second; nothing only lets time pass.
+type Line<'r> = (i64, Option<&'r [(Reading, f64)]>);
+
+/// What is told of a car that says this.
+fn told_of(story: &[Line<'_>]) -> Vec<&'static str> {
     let mut car = Watched::parked();
     for (seconds, readings) in story {
         match readings {
@@ -189,7 +192,7 @@ fn a_car_that_falls_silent_right_after_parking_is_parked_all_the_same() {
 
 #[test]
 fn a_charge_that_pauses_six_times_is_one_charge() {
-    let mut story: Vec<(i64, Option<&[(Reading, f64)]>)> = vec![(60, Some(CHARGES)), (90, Some(CHARGES))];
+    let mut story: Vec<Line<'_>> = vec![(60, Some(CHARGES)), (90, Some(CHARGES))];
     let mut second = 90;
     // Of the pauses of a wallbox that shares its power the shortest and the longest; a B10 calls them unplugged.
     for (pause, paused) in [60, 334, 120, 200, 334, 60]
