@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -63,6 +64,12 @@ impl ClientIdentity {
     pub fn certificate(&self) -> &[u8] {
         // There is one: without it, no identity is made.
         &self.certified.cert[0]
+    }
+
+    /// Until when the certificate is valid; `None` where it does not say so in a way we can read.
+    pub fn expires(&self) -> Option<Timestamp> {
+        let (_, parsed) = X509Certificate::from_der(self.certificate()).ok()?;
+        Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()
     }
 
     /// The private key in DER form; a secret.

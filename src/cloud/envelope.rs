@@ -53,6 +53,11 @@ pub fn schedule_data(answer: &Answer) -> Result<Value, CloudError> {
     read(answer, &["result", "code"])
 }
 
+/// Whether an answer refuses what was asked, for counting. That there is no data is no refusal.
+pub fn refuses(answer: &Answer) -> bool {
+    !answer.body.starts_with(ZIP_MAGIC) && data_if_any(answer).is_err()
+}
+
 /// The bytes of an answer that is a ZIP archive; errors come as JSON with the same HTTP status.
 pub fn archive(answer: Answer) -> Result<Vec<u8>, CloudError> {
     if answer.status == 200 && answer.body.starts_with(ZIP_MAGIC) {

@@ -1,8 +1,9 @@
 //! The cloud as a stranger meets it: with the app certificate, before or without a session.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::account_certificate;
@@ -19,6 +20,7 @@ use crate::protocol::certificate_password;
 use crate::protocol::constants::NONCE_RANGE;
 use crate::protocol::signature::SignKey;
 use crate::protocol::token;
+use crate::vehicle::Vin;
 
 const SIGN_IN: &str = "/carownerservice/oversea/acct/v1/login";
 
@@ -31,7 +33,23 @@ struct Inner {
     connector: Connector,
     app: Client,
     clock: Clock,
+    app_certificate_expires: Option<Timestamp>,
     stamp: Box<dyn Fn(&Clock) -> Stamp + Send + Sync>,
+    /// Whoever counts the calls.
+    observer: OnceLock<Observer>,
+}
+
+type Observer = Box<dyn Fn(CallNote) + Send + Sync>;
+
+/// A call that was made, for whoever counts them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallNote {
+    /// The car it was about.
+    pub vin: Option<Vin>,
+    /// How long the answer took.
+    pub took: Duration,
+    /// Whether there was no answer, or one that refuses.
+    pub failed: bool,
 }
 
 impl Gateway {
@@ -57,7 +75,9 @@ impl Gateway {
             connector,
             app,
             clock,
+            app_certificate_expires: identity.expires(),
             stamp: Box::new(stamp),
+            observer: OnceLock::new(),
         })))
     }
 
@@ -103,6 +123,17 @@ impl Gateway {
         Session::restore(self.clone(), saved)
     }
 
+    /// Has every call from now on noted by `observer`, which must not block. The first observer stays.
+    pub fn observe(&self, observer: impl Fn(CallNote) + Send + Sync + 'static) {
+        // A second observer is not an error: the account is counted already.
+        let _ = self.0.observer.set(Box::new(observer));
+    }
+
+    /// Until when the app certificate is valid.
+    pub fn app_certificate_expires(&self) -> Option<Timestamp> {
+        self.0.app_certificate_expires
+    }
+
     /// The server certificate that is pinned, for keeping. `None` where none is pinned, or before the first contact.
     pub fn seen_fingerprint(&self) -> Option<Fingerprint> {
         self.0.connector.pinned()
@@ -143,7 +174,15 @@ impl Gateway {
         let started = Instant::now();
         let answer = client.send(request).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status);
-        let took_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let took = started.elapsed();
+        if let Some(observer) = self.0.observer.get() {
+            observer(CallNote {
+                vin: call.vin(),
+                took,
+                failed: answer.as_ref().map_or(true, envelope::refuses),
+            });
+        }
+        let took_ms = took.as_secs_f64() * 1000.0;
         tracing::debug!(path = call.path(), status, took_ms, "cloud call");
         answer
     }

@@ -41,7 +41,7 @@ pub use account_certificate::AccountCertificateError;
 pub use charging::{Charge, HistoryPage};
 pub use client_certificate::{AppCertificate, CertificateError, IdentityError, PemFile};
 pub use error::CloudError;
-pub use gateway::{Gateway, new_device_id};
+pub use gateway::{CallNote, Gateway, new_device_id};
 pub use messages::Message;
 pub use picture::PictureKey;
 pub use remote::{OperatePassword, Payload, Written};

@@ -9,6 +9,7 @@ use super::settings::CloudSettings;
 use crate::protocol::constants::P12_ALGORITHM;
 use crate::protocol::form;
 use crate::protocol::signature::{self, BaseFields, SignKey};
+use crate::vehicle::Vin;
 
 /// Largest answer we read, but for a picture package.
 const ANSWER_LIMIT: usize = 4 << 20;
@@ -116,6 +117,12 @@ impl Call {
     /// Its path; holds nothing secret.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The car it is about.
+    pub fn vin(&self) -> Option<Vin> {
+        let field = self.fields.iter().find(|field| field.name == "vin")?;
+        Vin::parse(&field.value).ok()
     }
 
     fn body(&self) -> String {

@@ -102,6 +102,12 @@ impl Session {
         self.account.signed_in_at
     }
 
+    /// Until when both certificates are valid that calls are made with.
+    pub fn certificates_expire(&self) -> Option<Timestamp> {
+        let app = self.gateway.app_certificate_expires();
+        app.into_iter().chain(self.account.certificate.expires()).min()
+    }
+
     /// Renews the token. [`CloudError::SessionLost`] means that only a new sign-in helps.
     pub async fn refresh(&mut self) -> Result<(), CloudError> {
         let refresh = self.tokens.refresh.as_ref().ok_or(CloudError::SessionLost)?;
