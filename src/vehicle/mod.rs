@@ -11,6 +11,7 @@ pub mod facts;
 pub mod intent;
 pub mod profile;
 pub mod reading;
+pub mod settings;
 pub mod state;
 pub mod transitions;
 pub mod units;
