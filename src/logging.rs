@@ -6,12 +6,13 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use tracing::Subscriber;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing::{Subscriber, warn};
+use tracing_subscriber::filter::{Directive, EnvFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::store::Redactor;
@@ -27,27 +28,76 @@ pub enum LoggingError {
     Twice(#[from] TryInitError),
 }
 
+/// Turns the log to another level while it runs.
+#[derive(Clone)]
+pub struct Dial {
+    filter: reload::Handle<EnvFilter, Registry>,
+    silenced: Vec<Directive>,
+    /// Whether `RUST_LOG` decides instead.
+    fixed: bool,
+}
+
+impl Dial {
+    /// Logs our own events from this level on. `RUST_LOG`, where given, stays the stronger word.
+    pub fn turn(&self, level: &str) {
+        if self.fixed {
+            return warn!(level, "RUST_LOG decides what is logged; the level is not changed");
+        }
+        let Ok(filter) = with(EnvFilter::try_new(own_events(level)), &self.silenced) else {
+            return warn!(level, "this is no level of the log");
+        };
+        if let Err(error) = self.filter.reload(filter) {
+            warn!(level, %error, "the level of the log cannot be changed");
+        }
+    }
+}
+
 /// Starts logging to standard error. `rust_log` is the value of that environment variable; it wins over the level.
 ///
 /// `silenced` are directives that hold whatever else is asked for: of libraries whose own log shows what ours must not.
-pub fn init(log: Log, rust_log: Option<&str>, silenced: &[&str], redactor: Redactor) -> Result<(), LoggingError> {
-    let mut filter = filter(log.level, rust_log)?;
-    for directive in silenced {
-        filter = filter.add_directive(directive.parse()?);
-    }
+pub fn init(log: Log, rust_log: Option<&str>, silenced: &[&str], redactor: Redactor) -> Result<Dial, LoggingError> {
+    let silenced: Vec<Directive> = silenced
+        .iter()
+        .map(|directive| directive.parse())
+        .collect::<Result<_, _>>()?;
+    let (filter, handle) = reload::Layer::new(with(filter(log.level, rust_log), &silenced)?);
     let colours = io::stderr().is_terminal();
-    Ok(subscriber(filter, log.format, colours, io::stderr, redactor).try_init()?)
+    subscriber(filter, log.format, colours, io::stderr, redactor).try_init()?;
+    Ok(Dial {
+        filter: handle,
+        silenced,
+        fixed: wanted(rust_log).is_some(),
+    })
+}
+
+/// A filter to which directives are added that hold whatever else is asked for.
+fn with(filter: Result<EnvFilter, ParseError>, directives: &[Directive]) -> Result<EnvFilter, ParseError> {
+    Ok(directives.iter().cloned().fold(filter?, EnvFilter::add_directive))
 }
 
 /// Our own events from this level on, warnings of the libraries, or what `RUST_LOG` asks for.
 fn filter(level: LogLevel, rust_log: Option<&str>) -> Result<EnvFilter, ParseError> {
-    match rust_log.map(str::trim) {
-        Some(wanted) if !wanted.is_empty() => EnvFilter::try_new(wanted),
-        _ => EnvFilter::try_new(format!("warn,leapmotor2mqtt={}", level.name())),
+    match wanted(rust_log) {
+        Some(wanted) => EnvFilter::try_new(wanted),
+        None => EnvFilter::try_new(own_events(level.name())),
     }
 }
 
-fn subscriber<M>(filter: EnvFilter, format: LogFormat, colours: bool, sink: M, redactor: Redactor) -> impl Subscriber
+fn wanted(rust_log: Option<&str>) -> Option<&str> {
+    rust_log.map(str::trim).filter(|wanted| !wanted.is_empty())
+}
+
+fn own_events(level: &str) -> String {
+    format!("warn,leapmotor2mqtt={level}")
+}
+
+fn subscriber<M>(
+    filter: impl Layer<Registry> + Send + Sync,
+    format: LogFormat,
+    colours: bool,
+    sink: M,
+    redactor: Redactor,
+) -> impl Subscriber
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

@@ -603,6 +603,7 @@ impl House {
             happenings: happenings_end,
             requests: requests_end,
             manifest: manifest_end,
+            restart: CancellationToken::new(),
         };
         let port = settings.port;
         let stop = CancellationToken::new();

@@ -18,7 +18,7 @@ use crate::vehicle::command::registry::COMMANDS;
 
 /// Runs the checks and says each result; the exit code is 0 only if all hold.
 pub async fn run(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
-    let (settings, redactor) = super::prepare(start)?;
+    let (settings, super::Logging { redactor, .. }) = super::prepare(start)?;
     let clock = super::clock(start, &settings)?;
     let mut walk = Walk { say, failures: 0 };
 

@@ -96,7 +96,7 @@ pub async fn run(
         .prefix("leapmotor2mqtt-demo-")
         .tempdir()
         .context("no temporary directory can be made for the demo")?;
-    let redactor = super::log_for_people()?;
+    let logging = super::log_for_people()?;
 
     let (mqtt, mqtt311) = broker(options.broker.as_deref())?;
     let simulator = simulator::start(simulator::Options {
@@ -126,7 +126,7 @@ pub async fn run(
     announce(&description)?;
 
     let serving = tokio::spawn(simulator.run(cancel.child_token()));
-    let code = super::bridge(settings, Clock::real(), redactor, cancel.clone()).await;
+    let code = super::bridge(settings, Clock::real(), logging, cancel.clone()).await;
     cancel.cancel();
     serving.await.context("the simulated cloud died")?;
     code

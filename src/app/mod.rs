@@ -59,9 +59,9 @@ pub struct Start {
 
 /// `run`: the bridge, until it is interrupted.
 pub async fn run(start: &Start) -> anyhow::Result<ExitCode> {
-    let (settings, redactor) = prepare(start)?;
+    let (settings, logging) = prepare(start)?;
     let clock = clock(start, &settings)?;
-    bridge(settings, clock, redactor, until_interrupted()?).await
+    bridge(settings, clock, logging, until_interrupted()?).await
 }
 
 /// `simulate`: only the simulated cloud, until it is interrupted.
@@ -115,14 +115,15 @@ pub fn decode(text: &str, model: &Model) -> anyhow::Result<String> {
 pub async fn bridge(
     settings: Settings,
     clock: Clock,
-    redactor: Redactor,
+    logging: Logging,
     cancel: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let begun = std::time::Instant::now();
     let mut restarts = Restarts::default();
     loop {
-        match live(settings.clone(), clock, redactor.clone(), cancel.clone()).await? {
+        match live(settings.clone(), clock, logging.clone(), cancel.clone()).await? {
             Ending::Told => return Ok(ExitCode::SUCCESS),
+            Ending::AskedToRestart => return Ok(ExitCode::FAILURE),
             Ending::PartDied if restarts.allow(begun.elapsed()) => warn!("starting all parts of the bridge again"),
             Ending::PartDied => {
                 error!("parts of the bridge keep dying; it ends, to be started afresh");
@@ -136,6 +137,8 @@ pub async fn bridge(
 enum Ending {
     /// It was told to.
     Told,
+    /// It was asked to end with an error, so that whoever supervises the process starts it afresh.
+    AskedToRestart,
     /// A part died, or ended by itself.
     PartDied,
 }
@@ -143,9 +146,10 @@ enum Ending {
 async fn live(
     settings: Settings,
     clock: Clock,
-    redactor: Redactor,
+    logging: Logging,
     cancel: CancellationToken,
 ) -> anyhow::Result<Ending> {
+    let Logging { redactor, dial } = logging;
     let directory = DataDir::open(&settings.data_dir)?;
     let (store, writer) = Store::open(&directory);
     let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor)?;
@@ -159,6 +163,7 @@ async fn live(
     let (manifest, manifest_changed) = watch::channel(store.read(MANIFEST)?.unwrap_or_default());
     // Everything that was started must be able to write its last words, so the writer ends after the others.
     let (writing, parts) = (CancellationToken::new(), cancel.child_token());
+    let restart = CancellationToken::new();
 
     let mut tasks = JoinSet::new();
     let wires = mqtt::Wires {
@@ -169,6 +174,7 @@ async fn live(
         happenings: happened,
         requests,
         manifest,
+        restart: restart.clone(),
     };
     let broker = mqtt::Bridge::new(
         mqtt_settings(&settings, Some(&vault))?,
@@ -195,6 +201,7 @@ async fn live(
         facts,
         fleet,
         fleet_is_complete,
+        log_level: Box::new(move |level| dial.turn(level)),
     };
     tasks.spawn(named(
         "garage",
@@ -202,16 +209,20 @@ async fn live(
     ));
     let written = tokio::spawn(writer.run(writing.clone()));
 
-    let failed = tokio::select! {
+    let ending = tokio::select! {
         // Looked at first: the parts end as soon as they are told to, which is not by themselves.
         biased;
-        () = cancel.cancelled() => false,
+        () = cancel.cancelled() => Ending::Told,
+        () = restart.cancelled() => {
+            info!("ending as asked, to be started afresh");
+            Ending::AskedToRestart
+        }
         Some(ended) = tasks.join_next() => {
             match ended {
                 Ok(name) => error!(part = name, "a part of the bridge ended by itself"),
                 Err(failure) => error!(%failure, "a part of the bridge died"),
             }
-            true
+            Ending::PartDied
         }
     };
     parts.cancel();
@@ -222,7 +233,7 @@ async fn live(
     writing.cancel();
     written.await.context("the writer of documents died")?;
     info!("stopped");
-    Ok(if failed { Ending::PartDied } else { Ending::Told })
+    Ok(ending)
 }
 
 async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
@@ -261,10 +272,16 @@ async fn garage(
         return;
     };
     let rules = garage::Rules {
-        polling: garage::plan::Policy {
-            parked: Duration::from_secs(settings.polling.parked_seconds),
-            driving: Duration::from_secs(settings.polling.driving_seconds),
-            charging: Duration::from_secs(settings.polling.charging_seconds),
+        configured: garage::settings::Configured {
+            polling: garage::plan::Policy {
+                enabled: true,
+                parked: Duration::from_secs(settings.polling.parked_seconds),
+                driving: Duration::from_secs(settings.polling.driving_seconds),
+                charging: Duration::from_secs(settings.polling.charging_seconds),
+                quiet: None,
+            },
+            budget: settings.polling.daily_requests,
+            log_level: settings.log.level.name(),
         },
         commands: command_policy(&settings),
         spacing: settings.commands.spacing,
@@ -466,43 +483,47 @@ fn command_policy(settings: &Settings) -> gate::Policy {
     }
 }
 
+/// The log as it was started.
+#[derive(Clone)]
+pub struct Logging {
+    /// What keeps secrets out of it.
+    redactor: Redactor,
+    /// What turns it to another level.
+    dial: logging::Dial,
+}
+
 /// Reads the settings and starts logging, in the order in which each needs the one before.
-fn prepare(start: &Start) -> anyhow::Result<(Settings, Redactor)> {
+fn prepare(start: &Start) -> anyhow::Result<(Settings, Logging)> {
     let loaded = config::load(Sources::of_process(start.config.clone())).map_err(WrongConfiguration)?;
     let redactor = Redactor::default();
     for (kind, secret) in loaded.settings.secrets() {
         redactor.add(kind, secret);
     }
-    start_logging(loaded.settings.log, &redactor)?;
+    let logging = start_logging(loaded.settings.log, redactor)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    Ok((loaded.settings, redactor))
+    Ok((loaded.settings, logging))
 }
 
 /// Logging for the commands that have no configuration.
-fn log_for_people() -> anyhow::Result<Redactor> {
-    let redactor = Redactor::default();
+fn log_for_people() -> anyhow::Result<Logging> {
     let log = config::Log {
         level: config::LogLevel::Info,
         format: config::LogFormat::Text,
     };
-    start_logging(log, &redactor)?;
-    Ok(redactor)
+    start_logging(log, Redactor::default())
 }
 
-fn start_logging(log: config::Log, redactor: &Redactor) -> anyhow::Result<()> {
+fn start_logging(log: config::Log, redactor: Redactor) -> anyhow::Result<Logging> {
     let silenced = [
         mqtt::LOG_DIRECTIVE,
         #[cfg(feature = "embedded-broker")]
         mqtt::embedded::LOG_DIRECTIVE,
     ];
-    Ok(logging::init(
-        log,
-        std::env::var("RUST_LOG").ok().as_deref(),
-        &silenced,
-        redactor.clone(),
-    )?)
+    let rust_log = std::env::var("RUST_LOG").ok();
+    let dial = logging::init(log, rust_log.as_deref(), &silenced, redactor.clone())?;
+    Ok(Logging { redactor, dial })
 }
 
 /// The clock to go by. A simulated one is refused unless the cloud is on this machine: it would sign requests to the

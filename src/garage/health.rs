@@ -9,13 +9,14 @@ use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use super::session::{AccountStatus, SignIn};
 
 /// The facts produced here.
-pub const FACTS: [FactKey; 6] = [
+pub const FACTS: [FactKey; 7] = [
     "bridge_cloud",
     "bridge_last_error",
     "bridge_reauth_needed",
     "bridge_problem",
     "bridge_problem/attributes",
     "bridge_cloud/attributes",
+    "bridge_certificate_expiry",
 ];
 
 /// Turns every change of an account's status into facts, until cancelled. `names` are the accounts as they may be shown.
@@ -33,6 +34,7 @@ pub async fn report(
                 AccountStatus {
                     sign_in: SignIn::Waiting,
                     problem: None,
+                    certificates_expire: None,
                 },
             )
         })
@@ -44,7 +46,7 @@ pub async fn report(
                 .send(FactUpdate {
                     subject: Subject::Bridge,
                     key,
-                    value: Some(value),
+                    value,
                 })
                 .await;
         }
@@ -61,7 +63,7 @@ pub async fn report(
 }
 
 /// The facts that follow from the accounts' statuses. Pure.
-fn facts_of(accounts: &[(String, AccountStatus)]) -> [(FactKey, Value); 6] {
+fn facts_of(accounts: &[(String, AccountStatus)]) -> [(FactKey, Option<Value>); 7] {
     let connected = accounts
         .iter()
         .all(|(_, status)| status.sign_in == SignIn::Done && status.problem.is_none());
@@ -76,6 +78,10 @@ fn facts_of(accounts: &[(String, AccountStatus)]) -> [(FactKey, Value); 6] {
         })
         .max_by_key(|(refused, _)| *refused)
         .map(|(_, problem)| problem);
+    let first_expiry = accounts
+        .iter()
+        .filter_map(|(_, status)| status.certificates_expire)
+        .min();
     let list: Vec<_> = accounts
         .iter()
         .map(|(name, status)| {
@@ -84,19 +90,20 @@ fn facts_of(accounts: &[(String, AccountStatus)]) -> [(FactKey, Value); 6] {
         })
         .collect();
     [
-        (FACTS[0], Value::Flag(connected)),
+        (FACTS[0], Some(Value::Flag(connected))),
         (
             FACTS[1],
-            Value::Text(worst.map_or("ok", |problem| problem.code).to_owned()),
+            Some(Value::Text(worst.map_or("ok", |problem| problem.code).to_owned())),
         ),
-        (FACTS[2], Value::Flag(refused)),
-        (FACTS[3], Value::Flag(refused)),
+        (FACTS[2], Some(Value::Flag(refused))),
+        (FACTS[3], Some(Value::Flag(refused))),
         (
             FACTS[4],
-            text(&json!({ "cause": worst.map_or("ok", |problem| problem.code),
-                          "remedy": worst.map(|problem| problem.text.as_str()) })),
+            Some(text(&json!({ "cause": worst.map_or("ok", |problem| problem.code),
+                          "remedy": worst.map(|problem| problem.text.as_str()) }))),
         ),
-        (FACTS[5], text(&json!({ "accounts": list }))),
+        (FACTS[5], Some(text(&json!({ "accounts": list })))),
+        (FACTS[6], first_expiry.map(Value::Time)),
     ]
 }
 
@@ -132,7 +139,14 @@ mod tests {
             code,
             text: format!("{code}: do something"),
         });
-        (name.to_owned(), AccountStatus { sign_in, problem })
+        (
+            name.to_owned(),
+            AccountStatus {
+                sign_in,
+                problem,
+                certificates_expire: None,
+            },
+        )
     }
 
     #[test]
@@ -142,26 +156,26 @@ mod tests {
         let refused = account("c…", SignIn::Refused, Some("auth"));
 
         let facts = facts_of(std::slice::from_ref(&good));
-        assert_eq!(facts[0].1, Value::Flag(true));
-        assert_eq!(facts[1].1, Value::Text("ok".to_owned()));
+        assert_eq!(facts[0].1, Some(Value::Flag(true)));
+        assert_eq!(facts[1].1, Some(Value::Text("ok".to_owned())));
 
         let facts = facts_of(&[good.clone(), slow.clone()]);
-        assert_eq!(facts[0].1, Value::Flag(false));
-        assert_eq!(facts[1].1, Value::Text("network".to_owned()));
+        assert_eq!(facts[0].1, Some(Value::Flag(false)));
+        assert_eq!(facts[1].1, Some(Value::Text("network".to_owned())));
         assert_eq!(
             facts[3].1,
-            Value::Flag(false),
+            Some(Value::Flag(false)),
             "the owner need not act for a network that is away"
         );
 
         let facts = facts_of(&[refused, slow, good]);
-        assert_eq!(facts[1].1, Value::Text("auth".to_owned()));
-        assert_eq!(facts[2].1, Value::Flag(true));
-        let Value::Text(problem) = &facts[4].1 else {
+        assert_eq!(facts[1].1, Some(Value::Text("auth".to_owned())));
+        assert_eq!(facts[2].1, Some(Value::Flag(true)));
+        let Some(Value::Text(problem)) = &facts[4].1 else {
             panic!("attributes are a JSON text")
         };
         assert!(problem.contains("auth: do something"), "{problem}");
-        let Value::Text(list) = &facts[5].1 else {
+        let Some(Value::Text(list)) = &facts[5].1 else {
             panic!("attributes are a JSON text")
         };
         assert!(list.contains("b…"), "{list}");

@@ -7,12 +7,15 @@
 pub mod commander;
 pub mod confirmation;
 pub mod health;
+pub mod herald;
 pub mod keepsake;
+pub mod ledger;
 pub mod memory;
 pub mod picture;
 pub mod plan;
 pub mod poller;
 pub mod session;
+pub mod settings;
 pub mod sign_ins;
 pub mod slow;
 pub mod write;
@@ -39,8 +42,9 @@ use crate::vehicle::{Fleet, Happening, Vin};
 
 use commander::Commander;
 use keepsake::{Keepsake, ServerPin};
+use ledger::Ledger;
 use picture::painter::Painter;
-use poller::{Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
+use poller::{Guidance, Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
 use session::SessionTask;
 use slow::mailbox::{Mailbox, MailboxHandle};
 use slow::{SlowHandle, SlowReads};
@@ -57,6 +61,9 @@ pub const FACTS: &[&[FactKey]] = &[
     &slow::facts::FACTS,
     &slow::mailbox::FACTS,
     &picture::painter::FACTS,
+    &ledger::FACTS,
+    &poller::FACTS,
+    &settings::FACTS,
 ];
 
 /// An account and its cars as the owner configured them.
@@ -82,8 +89,8 @@ pub struct CarConfiguration {
 
 /// How the garage works.
 pub struct Rules {
-    /// When to read a status.
-    pub polling: plan::Policy,
+    /// What the settings are that nobody changed.
+    pub configured: settings::Configured,
     /// What may be commanded.
     pub commands: gate::Policy,
     /// Least time between two writes to one car.
@@ -108,6 +115,8 @@ pub struct Channels {
     pub fleet: watch::Sender<Fleet>,
     /// Whether every account has told its cars, so that a car that is not in the fleet is gone.
     pub fleet_is_complete: watch::Sender<bool>,
+    /// Turns the log to another level.
+    pub log_level: settings::LogLevel,
 }
 
 /// All accounts with their tasks.
@@ -165,6 +174,7 @@ impl Garage {
             facts,
             fleet,
             fleet_is_complete,
+            log_level,
         } = channels;
         let fleet = Arc::new(fleet);
         let policy = Arc::new(rules.commands);
@@ -184,6 +194,23 @@ impl Garage {
             facts: facts.clone(),
             packages,
             mailbox: mailbox.clone(),
+        };
+        let (keeper, settings, wishes) =
+            settings::Keeper::new(rules.configured, store.clone(), facts.clone(), log_level);
+        tasks.spawn(keeper.run(cancel.child_token()));
+        let gateways: Vec<&Gateway> = accounts.iter().map(|account| &account.gateway).collect();
+        let (ledger, standing) = Ledger::new(
+            &gateways,
+            wishes.clone(),
+            facts.clone(),
+            (clock, rules.time_zone.clone()),
+            store.clone(),
+        );
+        tasks.spawn(ledger.run(cancel.child_token()));
+        let guidance = Guidance {
+            wishes,
+            standing,
+            time_zone: rules.time_zone.clone(),
         };
 
         for (index, account) in accounts.into_iter().enumerate() {
@@ -220,9 +247,10 @@ impl Garage {
                 fleet: fleet.clone(),
                 roll: roll.clone(),
                 happenings: happenings.clone(),
+                facts: facts.clone(),
             };
             let (poller_task, poller) =
-                Poller::new(session.clone(), rules.polling, words, clock, store.clone(), outlets);
+                Poller::new(session.clone(), guidance.clone(), words, clock, store.clone(), outlets);
             tasks.spawn(poller_task.run(cancel.child_token()));
 
             let (slow_task, slow) = SlowReads::new(index, session.clone(), poller.clone(), slow_tools.clone());
@@ -258,6 +286,7 @@ impl Garage {
             running,
             commanders: BTreeMap::new(),
             mailbox,
+            settings,
             reports,
             clock,
         };
@@ -297,12 +326,15 @@ struct Router {
     running: Vec<Running>,
     commanders: BTreeMap<Vin, (usize, mpsc::Sender<CommandRequest>)>,
     mailbox: MailboxHandle,
+    settings: mpsc::Sender<settings::Ask>,
     reports: mpsc::Sender<CommandReport>,
     clock: Clock,
 }
 
 impl Router {
     async fn enrol(&mut self, account: usize, vin: Vin, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
+        // Also for a car that comes back: what was shown of it has been cleared meanwhile.
+        let _ = self.settings.send(settings::Ask::Appeared(vin.clone())).await;
         let running = &self.running[account];
         if self.commanders.contains_key(&vin) {
             return;
@@ -328,7 +360,10 @@ impl Router {
                 }
             }
             Request::Action(action) => warn!(?action, "nobody does this yet"),
-            Request::Setting(_, key, _) => warn!(key, "nobody keeps this setting yet"),
+            Request::Setting(subject, key, text) => {
+                // The keeper of the settings is gone only when the bridge stops.
+                let _ = self.settings.send(settings::Ask::Change(subject, key, text)).await;
+            }
             Request::Command(request) => {
                 let refused = match self.commanders.get(&request.vin) {
                     None => Some((Reason::UnknownVehicle, request)),

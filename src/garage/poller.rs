@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -19,13 +20,20 @@ use crate::store::Store;
 use crate::vehicle::car::Pending;
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::derive::{self, Memory};
+use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::transitions::{self, Watch};
-use crate::vehicle::{Car, CarView, Fleet, Frame, Happening, PinStatus, Powertrain, Reading, Vin};
+use crate::vehicle::{Car, CarView, Fleet, Frame, Happening, PinStatus, Powertrain, Reading, VehicleState, Vin};
 
+use super::herald::{ALWAYS, Herald, NOW_AND_THEN};
 use super::later;
+use super::ledger::Standing;
 use super::memory::CarDocument;
-use super::plan::{self, Activities};
+use super::plan::{self, Activities, Allowance, Phase};
 use super::session::{CallError, NoSession, SessionHandle};
+use super::settings::Wishes;
+
+/// The facts produced here.
+pub const FACTS: [FactKey; 3] = ["poll_phase", "poll_interval_current", "next_poll"];
 
 /// How long to poll fast after a command or when asked to.
 const BOOST: Duration = Duration::from_secs(60);
@@ -89,10 +97,11 @@ pub struct OwnersWord {
 /// The task that keeps one account's cars current.
 pub struct Poller {
     session: SessionHandle,
-    policy: plan::Policy,
+    guidance: Guidance,
     owners_words: BTreeMap<Vin, OwnersWord>,
     clock: Clock,
     store: Store,
+    herald: Herald,
     fleet: Arc<watch::Sender<Fleet>>,
     roll: mpsc::Sender<RollCall>,
     happenings: mpsc::Sender<Happening>,
@@ -111,7 +120,21 @@ struct Keeper {
     watch: Watch,
     last_read: Option<Timestamp>,
     boost_until: Option<Timestamp>,
+    /// When something about the car changed last.
+    changed: Option<Timestamp>,
+    /// When the car said something new last.
+    advanced: Option<Timestamp>,
     failures: u32,
+    /// The phase that was shown last.
+    phase: Option<Phase>,
+}
+
+/// What is planned for a car.
+struct Outlook {
+    phase: Phase,
+    interval: Option<Duration>,
+    /// When it is read next.
+    next: Option<Timestamp>,
 }
 
 /// A read under way.
@@ -152,15 +175,28 @@ pub struct Outlets {
     pub roll: mpsc::Sender<RollCall>,
     /// What happened to cars.
     pub happenings: mpsc::Sender<Happening>,
+    /// Where facts go.
+    pub facts: mpsc::Sender<FactUpdate>,
     /// The number of this account.
     pub account: usize,
+}
+
+/// What a poller goes by.
+#[derive(Clone)]
+pub struct Guidance {
+    /// What the owner wishes.
+    pub wishes: watch::Receiver<Wishes>,
+    /// How far the day's requests are.
+    pub standing: watch::Receiver<Standing>,
+    /// The owner's time zone, for quiet hours.
+    pub time_zone: TimeZone,
 }
 
 impl Poller {
     /// A poller that starts with the vehicle list.
     pub fn new(
         session: SessionHandle,
-        policy: plan::Policy,
+        guidance: Guidance,
         owners_words: BTreeMap<Vin, OwnersWord>,
         clock: Clock,
         store: Store,
@@ -169,10 +205,11 @@ impl Poller {
         let (notice, notices) = mpsc::channel(NOTICES);
         let poller = Self {
             session,
-            policy,
+            guidance,
             owners_words,
             clock,
             store,
+            herald: Herald::new(outlets.facts),
             fleet: outlets.fleet,
             roll: outlets.roll,
             happenings: outlets.happenings,
@@ -192,6 +229,7 @@ impl Poller {
             if read.is_none() {
                 read = self.next_read(self.clock.now());
             }
+            self.tell_plans(self.clock.now()).await;
             let wake = self.next_wake(read.is_some(), self.clock.now());
             let clock = self.clock;
             tokio::select! {
@@ -201,6 +239,9 @@ impl Poller {
                     Some(notice) => self.take(notice).await,
                     None => return,
                 },
+                // A request counted or a setting changed may move what is due.
+                Ok(()) = self.guidance.wishes.changed() => {}
+                Ok(()) = self.guidance.standing.changed() => {}
                 () = clock.sleep_until(wake) => {}
             }
             self.let_values_expire(self.clock.now());
@@ -210,7 +251,7 @@ impl Poller {
     /// The read that is due, already under way when polled.
     fn next_read(&self, now: Timestamp) -> Option<Read> {
         let session = self.session.clone();
-        if now >= self.next_list {
+        if now >= self.next_list && self.may_list() {
             return Some(Box::pin(async move {
                 Answer::List(session.call(|session| async move { session.vehicles().await }).await)
             }));
@@ -238,7 +279,7 @@ impl Poller {
     fn due(&self, now: Timestamp) -> Option<Vin> {
         self.cars
             .iter()
-            .map(|(vin, keeper)| (keeper.next_poll(&self.policy, now), vin))
+            .filter_map(|(vin, keeper)| Some((self.outlook(vin, keeper, now).next?, vin)))
             .min()
             .filter(|(due, _)| *due <= now)
             .map(|(_, vin)| vin.clone())
@@ -250,12 +291,71 @@ impl Poller {
         if reading {
             return nap;
         }
+        let list = Some(self.next_list).filter(|_| self.may_list());
         self.cars
-            .values()
-            .map(|keeper| keeper.next_poll(&self.policy, now))
-            .chain([self.next_list, nap])
+            .iter()
+            .filter_map(|(vin, keeper)| self.outlook(vin, keeper, now).next)
+            .chain(list)
+            .chain([nap])
             .min()
             .unwrap_or(nap)
+    }
+
+    /// What is left of the account's budget.
+    fn allowance(&self) -> Allowance {
+        let (wishes, standing) = (self.guidance.wishes.borrow(), self.guidance.standing.borrow());
+        let cars = self.cars.keys().filter(|vin| wishes.policy(vin).enabled).count();
+        Allowance {
+            budget: wishes.budget,
+            used: standing.used.get(self.account).copied().unwrap_or_default(),
+            cars: u32::try_from(cars).unwrap_or(u32::MAX),
+            resets: standing.resets,
+        }
+    }
+
+    /// Without a list nothing works, so the first may use what is kept for commands.
+    fn may_list(&self) -> bool {
+        let allowance = self.allowance();
+        allowance.left_for_reads() > 0 || (self.cars.is_empty() && allowance.left() > 0)
+    }
+
+    /// The car's phase and interval, and when it is read next.
+    fn outlook(&self, vin: &Vin, keeper: &Keeper, now: Timestamp) -> Outlook {
+        let allowance = self.allowance();
+        let policy = *self.guidance.wishes.borrow().policy(vin);
+        let car = keeper.activities(&policy, &self.guidance.time_zone, now);
+        Outlook {
+            phase: Phase::of(&car, &policy, now),
+            interval: plan::interval(&car, &policy, &allowance, now),
+            next: plan::next_poll(keeper.last_read, &car, &policy, &allowance, now),
+        }
+    }
+
+    /// Shows what is planned for each car: at once when the phase is another, else now and then.
+    async fn tell_plans(&mut self, now: Timestamp) {
+        let plans: Vec<_> = self
+            .cars
+            .iter()
+            .map(|(vin, keeper)| (vin.clone(), self.outlook(vin, keeper, now)))
+            .collect();
+        for (vin, outlook) in plans {
+            let Some(keeper) = self.cars.get_mut(&vin) else {
+                continue;
+            };
+            let same = keeper.phase.replace(outlook.phase) == Some(outlook.phase);
+            let pause = if same { NOW_AND_THEN } else { ALWAYS };
+            let subject = Subject::Car(vin);
+            let interval = outlook
+                .interval
+                .map(|interval| Value::Number(interval.as_secs_f64(), 0));
+            for (key, value) in [
+                (FACTS[0], Some(Value::Text(outlook.phase.name().to_owned()))),
+                (FACTS[1], interval),
+                (FACTS[2], outlook.next.map(Value::Time)),
+            ] {
+                self.herald.tell(&subject, key, value, pause, now).await;
+            }
+        }
     }
 
     async fn take_list(&mut self, result: Result<Vec<Car>, CallError>) {
@@ -309,6 +409,7 @@ impl Poller {
         for vin in gone {
             warn!(%vin, "car is not in the vehicle list any more: sold, or its share was withdrawn");
             self.cars.remove(&vin);
+            self.herald.forget(&Subject::Car(vin.clone()));
             self.fleet.send_if_modified(|fleet| fleet.remove(&vin).is_some());
         }
         let _ = self.roll.send(RollCall::Complete(self.account)).await;
@@ -384,6 +485,7 @@ impl Poller {
             Notice::Boost(vin) => {
                 if let Some(keeper) = self.cars.get_mut(&vin) {
                     keeper.boost_until = Some(later(now, BOOST));
+                    keeper.changed = Some(now);
                     keeper.last_read = None;
                     keeper.failures = 0;
                 }
@@ -481,7 +583,10 @@ impl Keeper {
             watch: document.watch,
             last_read: None,
             boost_until: None,
+            changed: None,
+            advanced: None,
             failures: 0,
+            phase: None,
         };
         keeper.view.powertrain = keeper.memory.powertrain();
         keeper
@@ -494,6 +599,7 @@ impl Keeper {
         let (state, memory) = derive::derive(frame, &self.view.car.model, &self.memory, now);
         self.view.powertrain = memory.powertrain();
         self.view.reachable = true;
+        self.note_news(&state, now);
         self.view.state = Some(state);
         self.memory = memory;
         verdict
@@ -508,13 +614,35 @@ impl Keeper {
         changed
     }
 
-    fn next_poll(&self, policy: &plan::Policy, now: Timestamp) -> Timestamp {
-        let activities = Activities {
+    /// Takes note of when the car said something new, and when something about it changed.
+    fn note_news(&mut self, state: &VehicleState, now: Timestamp) {
+        match &self.view.state {
+            // How long it was silent before the first look is in what it says.
+            None => self.advanced = state.vehicle_time.map(|time| time.min(now)),
+            Some(before) => {
+                if state.vehicle_time > before.vehicle_time {
+                    self.advanced = Some(now);
+                }
+                if plan::differs(before, state) {
+                    self.changed = Some(now);
+                }
+            }
+        }
+    }
+
+    fn activities(&self, policy: &plan::Policy, time_zone: &TimeZone, now: Timestamp) -> Activities {
+        let local = now.to_zoned(time_zone.clone()).time();
+        let state = self.view.state.as_ref();
+        Activities {
+            activity: state.and_then(|state| state.motion.activity),
+            charger: state.and_then(|state| state.charging.charger),
+            stale: state.is_some_and(|state| state.stale),
             boost_until: self.boost_until,
+            changed: self.changed,
+            advanced: self.advanced,
+            quiet: policy.quiet.is_some_and(|hours| hours.covers(local)),
             failures: self.failures,
-            ..Activities::of(self.view.state.as_ref())
-        };
-        plan::next_poll(self.last_read, &activities, policy, now)
+        }
     }
 
     /// Finds out what happened since it was last asked.

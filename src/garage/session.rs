@@ -25,6 +25,8 @@ pub struct AccountStatus {
     pub sign_in: SignIn,
     /// What went wrong last, until something succeeds.
     pub problem: Option<Problem>,
+    /// Until when the certificates are valid that this account is used with.
+    pub certificates_expire: Option<Timestamp>,
 }
 
 /// Where the sign-in stands.
@@ -225,6 +227,7 @@ impl SessionTask {
             status: AccountStatus {
                 sign_in: SignIn::Waiting,
                 problem: None,
+                certificates_expire: None,
             },
             watcher,
             account,
@@ -392,7 +395,15 @@ impl SessionTask {
                 }),
             ),
         };
-        let status = AccountStatus { sign_in, problem };
+        let certificates_expire = match &self.state {
+            State::SignedIn(session) => session.certificates_expire(),
+            State::SignedOut | State::Refused(_) => self.gateway.app_certificate_expires(),
+        };
+        let status = AccountStatus {
+            sign_in,
+            problem,
+            certificates_expire,
+        };
         if status != self.status {
             self.status = status.clone();
             // The watcher is gone only when the bridge stops.

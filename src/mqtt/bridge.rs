@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::announcer::discovery_filters;
 use super::backoff::{Backoff, chance};
-use super::commands::Commands;
+use super::commands::{Commands, Errand};
 use super::events::Events;
 use super::failure::Failure;
 use super::outbox::Retained;
@@ -317,8 +317,16 @@ impl Bridge {
             .is_some_and(|topics| topics.contains(&message.topic))
         {
             let now = self.clock.now();
-            if let Some(report) = self.commands.take(message, &mut self.publisher, now) {
-                self.answer(&report);
+            match self.commands.take(message, &mut self.publisher, now) {
+                // Without reading back what the broker holds, so that everything goes out whether it is there or not.
+                Some(Errand::Announce) => {
+                    info!("everything is announced again, as asked");
+                    self.publisher.start_over();
+                    self.announce();
+                }
+                Some(Errand::Restart) => self.wires.restart.cancel(),
+                Some(Errand::Answer(report)) => self.answer(&report),
+                None => {}
             }
         } else if link.reading_until.is_some() && message.retained {
             self.publisher.read_back(&message.topic, &message.payload);

@@ -10,13 +10,36 @@ use super::replies::{Answer, Circumstances, Replies};
 use super::session::Received;
 use crate::homeassistant::{Inbound, Inbox, Message, Options, Refusal, Verdict, result_payload};
 use crate::vehicle::Fleet;
-use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Intent, Origin, Reason, Request};
+use crate::vehicle::intent::{
+    BridgeAction, CommandReport, CommandRequest, CommandState, Intent, Origin, Reason, Request,
+};
 
 /// Takes messages in, hands on what they ask for, and answers.
 pub(super) struct Commands {
     inbox: Inbox,
     replies: Replies,
     requests: mpsc::Sender<Request>,
+}
+
+/// Something asked for that is the connection's own business, and works without the garage.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Errand {
+    /// Answer a command that found no room.
+    Answer(Box<CommandReport>),
+    /// Announce everything again.
+    Announce,
+    /// Let the bridge end, to be started afresh.
+    Restart,
+}
+
+impl Errand {
+    fn of(intent: &Intent) -> Option<Self> {
+        match intent {
+            Intent::Bridge(BridgeAction::Rediscover) => Some(Self::Announce),
+            Intent::Bridge(BridgeAction::Restart) => Some(Self::Restart),
+            _ => None,
+        }
+    }
 }
 
 impl Commands {
@@ -29,9 +52,9 @@ impl Commands {
         }
     }
 
-    /// Takes a message on a command topic. What comes back is to be answered at once: a command that found no room.
+    /// Takes a message on a command topic. What is returned is for the connection itself to do.
     #[must_use]
-    pub fn take(&mut self, received: Received, publisher: &mut Publisher, now: Timestamp) -> Option<CommandReport> {
+    pub fn take(&mut self, received: Received, publisher: &mut Publisher, now: Timestamp) -> Option<Errand> {
         let message = Message {
             topic: &received.topic,
             payload: &received.payload,
@@ -43,7 +66,10 @@ impl Commands {
         let (fleet, options) = (publisher.fleet(), publisher.options());
         match self.inbox.admit(&message, fleet, options, now) {
             Verdict::Ignore => None,
-            Verdict::Act(inbound) => self.request(inbound, received.circumstances, fleet, options, now),
+            Verdict::Act(inbound) => Errand::of(&inbound.intent).or_else(|| {
+                let unheard = self.request(inbound, received.circumstances, fleet, options, now);
+                unheard.map(|report| Errand::Answer(Box::new(report)))
+            }),
             Verdict::Refuse(refusal) => {
                 self.refuse(&refusal, received.circumstances, fleet, options, now);
                 if refusal.clear_retained {

@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::announcer::Manifest;
 use crate::vehicle::facts::FactUpdate;
@@ -28,6 +29,8 @@ pub struct Wires {
     pub requests: mpsc::Sender<Request>,
     /// What was announced, for the store: it is sent whenever it changes.
     pub manifest: watch::Sender<Manifest>,
+    /// Cancelled when somebody wants the bridge to end and be started afresh.
+    pub restart: CancellationToken,
 }
 
 /// Something new from the rest of the house.

@@ -1,0 +1,392 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::vehicle::settings::{BALANCED, MANUAL};
+
+const POLICY: Policy = Policy {
+    enabled: true,
+    parked: Duration::from_secs(60),
+    driving: Duration::from_secs(15),
+    charging: Duration::from_secs(40),
+    quiet: None,
+};
+
+const AMPLE: Allowance = Allowance {
+    budget: 2_500,
+    used: 0,
+    cars: 1,
+    resets: Timestamp::MAX,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn doing(activity: Activity) -> Activities {
+    Activities {
+        activity: Some(activity),
+        ..Activities::default()
+    }
+}
+
+fn seconds(car: &Activities, policy: &Policy) -> Option<u64> {
+    interval(car, policy, &AMPLE, at(0)).map(|interval| interval.as_secs())
+}
+
+#[test]
+fn the_phase_and_its_interval_follow_what_the_car_does() {
+    let parked = doing(Activity::Parked);
+    let charging = doing(Activity::Charging);
+    let cases = [
+        (doing(Activity::Driving), "driving", 15),
+        (doing(Activity::Ready), "driving", 15),
+        (charging, "charging_ac", 40),
+        (
+            Activities {
+                charger: Some(Charger::Dc),
+                ..charging
+            },
+            "charging_dc",
+            40,
+        ),
+        (parked, "idle", 60),
+        (Activities::default(), "idle", 60),
+        (
+            Activities {
+                changed: Some(at(-299)),
+                advanced: Some(at(-9_000)),
+                quiet: true,
+                ..parked
+            },
+            "awake",
+            30,
+        ),
+        (
+            Activities {
+                changed: Some(at(-300)),
+                advanced: Some(at(-1_799)),
+                ..parked
+            },
+            "idle",
+            60,
+        ),
+        (
+            Activities {
+                advanced: Some(at(-1_800)),
+                ..parked
+            },
+            "asleep",
+            300,
+        ),
+        (Activities { quiet: true, ..parked }, "quiet", 1_800),
+        (
+            Activities {
+                stale: true,
+                ..doing(Activity::Driving)
+            },
+            "idle",
+            60,
+        ),
+        (
+            Activities {
+                stale: true,
+                ..charging
+            },
+            "idle",
+            60,
+        ),
+        (
+            Activities {
+                boost_until: Some(at(1)),
+                ..parked
+            },
+            "boost",
+            5,
+        ),
+        (
+            Activities {
+                boost_until: Some(at(0)),
+                ..parked
+            },
+            "idle",
+            60,
+        ),
+        (
+            Activities {
+                failures: 2,
+                boost_until: Some(at(1)),
+                ..parked
+            },
+            "backoff",
+            60,
+        ),
+    ];
+    for (car, phase, interval) in cases {
+        assert_eq!(Phase::of(&car, &POLICY, at(0)).name(), phase, "{car:?}");
+        assert_eq!(seconds(&car, &POLICY), Some(interval), "{car:?}");
+    }
+}
+
+#[test]
+fn a_paused_car_is_read_only_while_somebody_waits_for_it() {
+    let paused = Policy {
+        enabled: false,
+        ..POLICY
+    };
+    let mut car = doing(Activity::Driving);
+    assert_eq!(Phase::of(&car, &paused, at(0)).name(), "paused");
+    assert_eq!(seconds(&car, &paused), None);
+    assert_eq!(next_poll(None, &car, &paused, &AMPLE, at(0)), None);
+    car.boost_until = Some(at(60));
+    assert_eq!(seconds(&car, &paused), Some(5));
+}
+
+#[test]
+fn failures_double_the_pause_up_to_a_quarter_of_an_hour() {
+    let after = |failures| {
+        seconds(
+            &Activities {
+                failures,
+                ..doing(Activity::Driving)
+            },
+            &POLICY,
+        )
+    };
+    assert_eq!(after(1), Some(30));
+    assert_eq!(after(5), Some(480));
+    assert_eq!(after(6), Some(900));
+    assert_eq!(after(u32::MAX), Some(900));
+}
+
+#[test]
+fn profiles_change_all_three_intervals() {
+    let intervals = |profile| {
+        let Policy {
+            parked,
+            driving,
+            charging,
+            ..
+        } = POLICY.by_profile(profile);
+        [parked, driving, charging].map(|interval| interval.as_millis())
+    };
+    assert_eq!(intervals(ECO), [180_000, 45_000, 120_000]);
+    assert_eq!(intervals(BALANCED), [60_000, 15_000, 40_000]);
+    assert_eq!(intervals(MANUAL), intervals(BALANCED));
+    assert_eq!(intervals(FAST), [30_000, 7_500, 20_000]);
+    let shortest = Policy {
+        driving: SHORTEST,
+        ..POLICY
+    };
+    assert_eq!(shortest.by_profile(FAST).driving, SHORTEST);
+}
+
+#[test]
+fn quiet_hours_may_cross_midnight() {
+    let time = |text: &str| text.parse::<Time>().unwrap();
+    let hours = |start, end| QuietHours {
+        start: time(start),
+        end: time(end),
+    };
+    let night = hours("22:00", "06:30");
+    for (at, expected) in [
+        ("21:59", false),
+        ("22:00", true),
+        ("00:00", true),
+        ("06:29", true),
+        ("06:30", false),
+    ] {
+        assert_eq!(night.covers(time(at)), expected, "{at}");
+    }
+    let noon = hours("12:00", "13:00");
+    assert!(noon.covers(time("12:30")) && !noon.covers(time("13:00")) && !noon.covers(time("00:00")));
+    assert!(!hours("08:00", "08:00").covers(time("08:00")));
+}
+
+#[test]
+fn a_car_never_read_is_read_now_and_a_clock_set_back_does_not_stop_polling() {
+    let car = doing(Activity::Parked);
+    let next = |last, now| next_poll(last, &car, &POLICY, &AMPLE, at(now));
+    assert_eq!(next(None, 7), Some(at(7)));
+    assert_eq!(next(Some(at(0)), 7), Some(at(60)));
+    assert_eq!(next(Some(at(9_000)), 7), Some(at(67)));
+}
+
+#[test]
+fn a_short_budget_is_spread_over_the_rest_of_the_day_and_among_the_cars() {
+    let car = doing(Activity::Driving);
+    let with = |used, cars| {
+        let allowance = Allowance {
+            budget: 1_050,
+            used,
+            cars,
+            resets: at(10_000),
+        };
+        interval(&car, &POLICY, &allowance, at(0)).map(|interval| interval.as_secs())
+    };
+    assert_eq!(with(749, 1), Some(15), "enough is left");
+    assert_eq!(with(800, 1), Some(50), "200 reads in 10 000 s");
+    assert_eq!(with(800, 2), Some(100));
+    assert_eq!(with(990, 1), Some(1_000));
+    let boosted = Activities {
+        boost_until: Some(at(60)),
+        ..car
+    };
+    let short = Allowance {
+        budget: 1_050,
+        used: 990,
+        cars: 1,
+        resets: at(10_000),
+    };
+    assert_eq!(interval(&boosted, &POLICY, &short, at(0)), Some(SHORTEST));
+}
+
+#[test]
+fn with_only_the_reserve_left_reads_wait_for_the_next_day() {
+    let spent = Allowance {
+        budget: 1_000,
+        used: 950,
+        cars: 1,
+        resets: at(10_000),
+    };
+    assert_eq!((spent.left(), spent.left_for_reads()), (50, 0));
+    for car in [
+        doing(Activity::Driving),
+        Activities {
+            boost_until: Some(at(60)),
+            ..Activities::default()
+        },
+    ] {
+        assert_eq!(next_poll(None, &car, &POLICY, &spent, at(0)), Some(at(10_000)));
+    }
+    let overspent = Allowance { used: 2_000, ..spent };
+    assert_eq!((overspent.left(), overspent.left_for_reads()), (0, 0));
+}
+
+#[test]
+fn a_door_or_a_lock_is_a_change_and_a_drifting_value_is_not() {
+    let before = VehicleState::default();
+    let mut drifted = before.clone();
+    drifted.vehicle_time = Some(at(0));
+    drifted.stale = true;
+    assert!(!differs(&before, &drifted));
+    let mut unlocked = before.clone();
+    unlocked.security.locked = Some(false);
+    assert!(differs(&before, &unlocked));
+    let mut opened = before.clone();
+    opened
+        .openings
+        .parts
+        .insert(crate::vehicle::state::Part::DoorFrontLeft, true);
+    assert!(differs(&before, &opened));
+}
+
+fn any_activity() -> impl Strategy<Value = Option<Activity>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Activity::Parked)),
+        Just(Some(Activity::Driving)),
+        Just(Some(Activity::Charging)),
+        Just(Some(Activity::Ready)),
+    ]
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let profile = prop_oneof![Just(ECO), Just(BALANCED), Just(FAST), Just(MANUAL)];
+    (5u64..14_400, 5u64..600, 5u64..900, profile).prop_map(|(parked, driving, charging, profile)| {
+        Policy {
+            parked: Duration::from_secs(parked),
+            driving: Duration::from_secs(driving),
+            charging: Duration::from_secs(charging),
+            ..POLICY
+        }
+        .by_profile(profile)
+    })
+}
+
+fn any_car() -> impl Strategy<Value = Activities> {
+    let moment = || proptest::option::of((-20_000i64..1).prop_map(at));
+    (
+        any_activity(),
+        any::<bool>(),
+        moment(),
+        moment(),
+        any::<bool>(),
+        0u32..20,
+        proptest::option::of((-100i64..100).prop_map(at)),
+    )
+        .prop_map(
+            |(activity, stale, changed, advanced, quiet, failures, boost_until)| Activities {
+                activity,
+                charger: None,
+                stale,
+                boost_until,
+                changed,
+                advanced,
+                quiet,
+                failures,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn reads_are_never_nearer_than_5_s_nor_further_than_the_largest_interval(car in any_car(), policy in any_policy()) {
+        let interval = interval(&car, &policy, &AMPLE, at(0)).unwrap();
+        let largest = [policy.parked, policy.driving, policy.charging, QUIET_INTERVAL, LONGEST_BACK_OFF];
+        prop_assert!(interval >= SHORTEST);
+        prop_assert!(interval <= largest.into_iter().max().unwrap());
+    }
+
+    #[test]
+    fn a_day_never_costs_more_than_its_budget(
+        budget in 100u32..3_000,
+        cars in proptest::collection::vec((any_activity(), any_policy()), 1..4),
+        boosts in any::<bool>(),
+    ) {
+        let (begin, end) = (at(0), at(86_400));
+        let mut last = vec![None; cars.len()];
+        let mut used = 0;
+        let mut now = begin;
+        loop {
+            let allowance = Allowance { budget, used, cars: u32::try_from(cars.len()).unwrap(), resets: end };
+            let next = cars.iter().zip(&last).enumerate().filter_map(|(index, ((activity, policy), last))| {
+                let car = Activities {
+                    activity: *activity,
+                    boost_until: boosts.then_some(end),
+                    ..Activities::default()
+                };
+                Some((next_poll(*last, &car, policy, &allowance, now)?, index))
+            }).min();
+            let (due, index) = next.unwrap();
+            now = due.max(now);
+            if now >= end {
+                break;
+            }
+            last[index] = Some(now);
+            used += 1;
+        }
+        prop_assert!(used <= budget - RESERVE, "{used} of {budget}");
+    }
+
+    #[test]
+    fn a_scarce_day_lasts_to_its_end(cars in 1usize..4) {
+        // Driving all day: far more than the budget allows at the wanted pace.
+        let (budget, end) = (2_500, at(86_400));
+        let car = doing(Activity::Driving);
+        let mut last = vec![None; cars];
+        let (mut used, mut now) = (0, at(0));
+        loop {
+            let allowance = Allowance { budget, used, cars: u32::try_from(cars).unwrap(), resets: end };
+            let (due, index) = last.iter().enumerate()
+                .map(|(index, last)| (next_poll(*last, &car, &POLICY, &allowance, now).unwrap(), index))
+                .min().unwrap();
+            if due >= end {
+                break;
+            }
+            now = due.max(now);
+            last[index] = Some(now);
+            used += 1;
+        }
+        prop_assert!(end.duration_since(now).as_secs() < 3_600, "the last read was at {now}");
+    }
+}
