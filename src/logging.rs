@@ -56,18 +56,29 @@ impl Dial {
 ///
 /// `silenced` are directives that hold whatever else is asked for: of libraries whose own log shows what ours must not.
 pub fn init(log: Log, rust_log: Option<&str>, silenced: &[&str], redactor: Redactor) -> Result<Dial, LoggingError> {
+    let (filter, dial) = adjustable(log.level, rust_log, silenced)?;
+    let colours = io::stderr().is_terminal();
+    subscriber(filter, log.format, colours, io::stderr, redactor).try_init()?;
+    Ok(dial)
+}
+
+/// A filter, and the dial that turns it.
+fn adjustable(
+    level: LogLevel,
+    rust_log: Option<&str>,
+    silenced: &[&str],
+) -> Result<(reload::Layer<EnvFilter, Registry>, Dial), ParseError> {
     let silenced: Vec<Directive> = silenced
         .iter()
         .map(|directive| directive.parse())
         .collect::<Result<_, _>>()?;
-    let (filter, handle) = reload::Layer::new(with(filter(log.level, rust_log), &silenced)?);
-    let colours = io::stderr().is_terminal();
-    subscriber(filter, log.format, colours, io::stderr, redactor).try_init()?;
-    Ok(Dial {
+    let (layer, handle) = reload::Layer::new(with(filter(level, rust_log), &silenced)?);
+    let dial = Dial {
         filter: handle,
         silenced,
         fixed: wanted(rust_log).is_some(),
-    })
+    };
+    Ok((layer, dial))
 }
 
 /// A filter to which directives are added that hold whatever else is asked for.
@@ -210,6 +221,28 @@ mod tests {
                 assert!(!text.contains(part), "{part} in {text}");
             }
             assert!(text.contains("[session]") && text.contains("o…@example.com"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_level_can_be_changed_while_it_runs_unless_rust_log_decides() {
+        for (rust_log, expected) in [(None, "now"), (Some("error"), "")] {
+            let sink = Sink::default();
+            let clone = sink.clone();
+            let (filter, dial) = adjustable(LogLevel::Info, rust_log, &["quiet=off"]).unwrap();
+            let make = move || clone.clone();
+            let subscriber = subscriber(filter, LogFormat::Text, false, make, Redactor::default());
+            tracing::subscriber::with_default(subscriber, || {
+                trace!("before");
+                dial.turn("trace");
+                trace!("now");
+                tracing::error!(target: "quiet", "silenced");
+                dial.turn("no, level");
+            });
+            let text = sink.text();
+            assert!(text.contains(expected), "{text}");
+            assert!(!text.contains("before") && !text.contains("silenced"), "{text}");
+            assert_eq!(text.contains("now"), rust_log.is_none(), "{text}");
         }
     }
 

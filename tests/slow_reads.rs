@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use leapmotor2mqtt::clock::{Clock, SimulatedClock};
 use leapmotor2mqtt::cloud::{AppCertificate, CloudSettings, Credentials, Gateway, ServerIdentity};
-use leapmotor2mqtt::garage::{Account, Channels, Garage, Rules, picture, plan, slow};
+use leapmotor2mqtt::garage::{Account, Channels, Garage, Rules, picture, plan, settings, slow};
 use leapmotor2mqtt::store::{DataDir, Redactor, Store, Vault, vault::KeySource};
 use leapmotor2mqtt::vehicle::facts::{FactUpdate, Subject, Value};
 use leapmotor2mqtt::vehicle::intent::{BridgeAction, Request};
@@ -73,12 +73,19 @@ impl AtWork {
             fleet,
             fleet_is_complete: watch::channel(false).0,
             happenings: mpsc::channel(8).0,
+            log_level: Box::new(|_| {}),
         };
         let rules = Rules {
-            polling: plan::Policy {
-                parked: MINUTE,
-                driving: MINUTE,
-                charging: MINUTE,
+            configured: settings::Configured {
+                polling: plan::Policy {
+                    enabled: true,
+                    parked: MINUTE,
+                    driving: MINUTE,
+                    charging: MINUTE,
+                    quiet: None,
+                },
+                budget: 10_000,
+                log_level: "info",
             },
             commands: Default::default(),
             spacing: Duration::ZERO,

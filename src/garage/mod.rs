@@ -45,7 +45,7 @@ use keepsake::{Keepsake, ServerPin};
 use ledger::Ledger;
 use picture::painter::Painter;
 use poller::{Guidance, Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
-use session::SessionTask;
+use session::{Door, SessionTask};
 use slow::mailbox::{Mailbox, MailboxHandle};
 use slow::{SlowHandle, SlowReads};
 
@@ -216,16 +216,13 @@ impl Garage {
         for (index, account) in accounts.into_iter().enumerate() {
             let keepsake = Keepsake::new(vault.clone(), account.credentials.username.clone());
             names.push(keepsake.account());
-            let (session_task, session) = SessionTask::new(
-                index,
-                account.gateway,
-                account.server_pin,
-                account.credentials,
-                keepsake.clone(),
-                store.clone(),
-                clock,
-                watcher.clone(),
-            );
+            let door = Door {
+                gateway: account.gateway,
+                server_pin: account.server_pin,
+                credentials: account.credentials,
+            };
+            let watched = (index, watcher.clone());
+            let (session_task, session) = SessionTask::new(door, keepsake.clone(), store.clone(), clock, watched);
             tasks.spawn(session_task.run(cancel.child_token()));
 
             let words = account

@@ -240,7 +240,7 @@ impl Poller {
                     None => return,
                 },
                 // A request counted or a setting changed may move what is due.
-                Ok(()) = self.guidance.wishes.changed() => {}
+                Ok(()) = self.guidance.wishes.changed() => self.show_plans_anew(),
                 Ok(()) = self.guidance.standing.changed() => {}
                 () = clock.sleep_until(wake) => {}
             }
@@ -328,6 +328,13 @@ impl Poller {
             phase: Phase::of(&car, &policy, now),
             interval: plan::interval(&car, &policy, &allowance, now),
             next: plan::next_poll(keeper.last_read, &car, &policy, &allowance, now),
+        }
+    }
+
+    /// What the owner changes is shown at once.
+    fn show_plans_anew(&mut self) {
+        for keeper in self.cars.values_mut() {
+            keeper.phase = None;
         }
     }
 

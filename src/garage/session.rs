@@ -160,6 +160,16 @@ impl SessionHandle {
     }
 }
 
+/// The way into the cloud for one account.
+pub struct Door {
+    /// The cloud as this account uses it.
+    pub gateway: Gateway,
+    /// Where the cloud's certificate is remembered, when it is pinned on first use.
+    pub server_pin: Option<ServerPin>,
+    /// How to sign in.
+    pub credentials: Credentials,
+}
+
 /// The task that owns an account's session.
 pub struct SessionTask {
     gateway: Gateway,
@@ -185,18 +195,16 @@ enum State {
 }
 
 impl SessionTask {
-    /// Takes up the session that was kept, if there is one, and waits for the first request. `watcher` learns how the
-    /// account stands, under the number `account`.
+    /// Takes up the session that was kept, if there is one, and waits for the first request. The watcher learns how the
+    /// account stands, under the account's number.
     pub fn new(
-        account: usize,
-        gateway: Gateway,
-        server_pin: Option<ServerPin>,
-        credentials: Credentials,
+        door: Door,
         keepsake: Keepsake,
         store: Store,
         clock: Clock,
-        watcher: mpsc::Sender<(usize, AccountStatus)>,
+        (account, watcher): (usize, mpsc::Sender<(usize, AccountStatus)>),
     ) -> (Self, SessionHandle) {
+        let Door { gateway, server_pin, credentials } = door;
         let (ask, asks) = mpsc::channel(WAITING_LEASES);
         let device_id = keepsake.device_id();
         let sign_ins = store.read(&keepsake.document()).unwrap_or_else(|error| {
