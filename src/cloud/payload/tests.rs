@@ -1,5 +1,7 @@
 //! Every recorded command of `vectors.json`, and what the vectors do not say.
 
+use std::sync::LazyLock;
+
 use jiff::civil::date;
 use serde_json::Map;
 
@@ -11,91 +13,22 @@ use crate::vehicle::command::registry::{self, COMMANDS, find, parse};
 
 const VECTORS: &str = include_str!("../../../tests/data/protocol/vectors.json");
 
-/// Where we write something else than the client a vector was recorded from, and why: section, command, what the client
-/// wrote, what we write.
-const DEVIATIONS: &[(&str, &str, &str, &str)] = &[
-    // `wshld` 0/1 and `wind` are older spellings; the field-proven section has 1/2 and `nohotcold`.
-    ("*", "ac-switch", OLD_DEFAULT, AC_ON),
-    ("*", "ac-on", OLD_DEFAULT, AC_ON),
-    ("*", "quick-cool", OLD_QUICK_COOL, QUICK_COOL),
-    ("*", "quick-heat", OLD_QUICK_HEAT, QUICK_HEAT),
-    ("*", "windshield-defrost", OLD_DEFROST, DEFROST),
-    ("commands", "ac-switch", OLD_COLD, COLD),
-    ("commands", "ac-on", OLD_COLD, COLD),
-    ("commands", "quick-cool", OLD_COLD, COLD),
-    ("commands", "quick-heat", OLD_COLD, COLD),
-    ("commands", "windshield-defrost", OLD_COLD, COLD),
-    // Steering wheel, mirrors and seats in the form that was seen to work.
-    ("*", "steering-wheel-heat", r#"{"value":"on"}"#, r#"{"level":"2"}"#),
-    ("*", "steering-wheel-heat-on", r#"{"value":"on"}"#, r#"{"level":"2"}"#),
-    ("*", "steering-wheel-heat-off", r#"{"value":"off"}"#, r#"{"level":"1"}"#),
-    ("*", "rearview-mirror-heat", r#"{"value":"on"}"#, r#"{"value":"2"}"#),
-    ("*", "rearview-mirror-heat-on", r#"{"value":"on"}"#, r#"{"value":"2"}"#),
-    (
-        "*",
-        "rearview-mirror-heat-off",
-        r#"{"value":"off"}"#,
-        r#"{"value":"1"}"#,
-    ),
-    (
-        "commands",
-        "seat-heat",
-        r#"{"value":"3,2"}"#,
-        r#"{"position":"driver","level":"2"}"#,
-    ),
-    (
-        "commands",
-        "seat-heat",
-        r#"{"value":"1,0"}"#,
-        r#"{"position":"driver","level":"0"}"#,
-    ),
-    (
-        "commands",
-        "seat-ventilation",
-        r#"{"value":"3,2"}"#,
-        r#"{"position":"driver","level":"2"}"#,
-    ),
-    (
-        "action_table",
-        "seat-heat",
-        r#"{"value":"1,3"}"#,
-        r#"{"position":"driver","level":"3"}"#,
-    ),
-    (
-        "action_table",
-        "seat-ventilation",
-        r#"{"value":"1,3"}"#,
-        r#"{"position":"driver","level":"3"}"#,
-    ),
-    // Seven flags in place of the odd default for the days of a plan.
-    ("commands", "charge-limit", OLD_PLAN, PLAN),
-    ("commands", "charge-limit", OLD_PLAN_WITH_START, PLAN_WITH_START),
-    // A list given as a whole is read and written in our own key order, spelling and character set.
-    ("commands", "climate-schedule", OLD_LIST, LIST),
-    ("commands", "climate-schedule", OLD_LIST_OF_TWO, LIST_OF_TWO),
-    ("commands", "prepare-car", OLD_BUNDLE, BUNDLE),
-    ("commands", "prepare-car-schedule", OLD_PREPARATIONS, PREPARATIONS),
-    // One client opens windows by a fifth of the car's smaller scale unless told otherwise; we open them fully.
-    (
-        "home_assistant_action_table",
-        "windows",
-        r#"{"value":"2"}"#,
-        r#"{"value":"100"}"#,
-    ),
-    (
-        "home_assistant_action_table",
-        "windows-open",
-        r#"{"value":"2"}"#,
-        r#"{"value":"100"}"#,
-    ),
-    // One client's switch for the climate turns it off; ours is the other client's.
-    (
-        "home_assistant_action_table",
-        "ac-switch",
-        r#"{"operate":"off"}"#,
-        AC_ON,
-    ),
-];
+/// Where we write something else than the client a vector was recorded from, and why.
+#[derive(serde::Deserialize)]
+struct Deviation {
+    /// The section of the vectors it concerns; `*` is every one but the field-proven.
+    section: String,
+    command: String,
+    /// What the client wrote.
+    recorded: String,
+    /// What we write.
+    written: String,
+}
+
+static DEVIATIONS: LazyLock<Vec<Deviation>> = LazyLock::new(|| {
+    let table = include_str!("../../../tests/data/protocol/deviations.json");
+    serde_json::from_str(table).unwrap()
+});
 
 /// Commands whose default in the action table is an empty shell: we want their parameters instead.
 const NEEDS_PARAMETERS: &[&str] = &[
@@ -113,29 +46,6 @@ const NEEDS_PARAMETERS: &[&str] = &[
     "piloted-parking",
 ];
 
-const OLD_DEFAULT: &str = r#"{"circle":"out","mode":"wind","operate":"manual","position":"all","temperature":"26","windlevel":"3","wshld":"0"}"#;
-const AC_ON: &str = r#"{"circle":"out","mode":"nohotcold","operate":"manual","position":"all","temperature":"24","windlevel":"4","wshld":"1"}"#;
-const OLD_QUICK_COOL: &str = r#"{"circle":"in","mode":"cold","operate":"manual","position":"all","temperature":"18","windlevel":"7","wshld":"0"}"#;
-const QUICK_COOL: &str = r#"{"circle":"in","mode":"cold","operate":"manual","position":"all","temperature":"18","windlevel":"7","wshld":"1"}"#;
-const OLD_QUICK_HEAT: &str = r#"{"circle":"in","mode":"hot","operate":"manual","position":"all","temperature":"32","windlevel":"7","wshld":"0"}"#;
-const QUICK_HEAT: &str = r#"{"circle":"in","mode":"hot","operate":"manual","position":"all","temperature":"32","windlevel":"7","wshld":"1"}"#;
-const OLD_DEFROST: &str = QUICK_HEAT;
-const DEFROST: &str = r#"{"circle":"in","mode":"hot","operate":"manual","position":"all","temperature":"32","windlevel":"7","wshld":"2"}"#;
-const OLD_COLD: &str = r#"{"circle":"in","mode":"cold","operate":"manual","position":"all","temperature":"20","windlevel":"5","wshld":"0"}"#;
-const COLD: &str = r#"{"circle":"in","mode":"cold","operate":"manual","position":"all","temperature":"20","windlevel":"5","wshld":"1"}"#;
-const OLD_PLAN: &str = r#"{"chargeEnable":0,"chargesoc":85,"circulation":0,"cycles":"1,2,3,4,5,6,7","endtime":"08:00","recharge":0,"starttime":"00:00"}"#;
-const PLAN: &str = r#"{"chargeEnable":0,"chargesoc":85,"circulation":0,"cycles":"1,1,1,1,1,1,1","endtime":"08:00","recharge":0,"starttime":"00:00"}"#;
-const OLD_PLAN_WITH_START: &str = r#"{"chargeEnable":1,"chargesoc":85,"circulation":0,"cycles":"1,2,3,4,5,6,7","endtime":"08:00","recharge":0,"starttime":"20:16"}"#;
-const PLAN_WITH_START: &str = r#"{"chargeEnable":1,"chargesoc":85,"circulation":0,"cycles":"1,1,1,1,1,1,1","endtime":"08:00","recharge":0,"starttime":"20:16"}"#;
-const OLD_LIST: &str = r#"{"controls":[{"mode":"cold","on":"1","operate":"auto","set_id":"air_set3a4b5c6d1747382400000","start_time":"2026-05-16 07:30:00","temperature":"22","update_time":"1747382400000","windlevel":"4","days":[1,2,3,4,5],"circle":"in","position":"all","wshld":"0"}]}"#;
-const LIST: &str = r#"{"controls":[{"mode":"cold","operate":"auto","temperature":"22","circle":"in","windlevel":"4","wshld":"1","days":[1,2,3,4,5],"on":"1","position":"all","start_time":"2026-05-16 07:30:00","set_id":"air_set3a4b5c6d1747382400000","update_time":"1747382400000"}]}"#;
-const OLD_LIST_OF_TWO: &str = r#"{"controls":[{"mode":"cold","on":"1","operate":"auto","set_id":"air_set3a4b5c6d1747382400000","start_time":"2026-05-16 07:30:00","temperature":"22","update_time":"1747382400000","windlevel":"4","days":[1,2,3,4,5],"circle":"in","position":"all","wshld":"0"},{"mode":"cold","on":"1","operate":"auto","set_id":"\u00e82","start_time":"2026-05-16 07:30:00","temperature":"22","update_time":"1747382400000","windlevel":"4","days":[],"circle":null,"position":"all","wshld":"0"}]}"#;
-const LIST_OF_TWO: &str = r#"{"controls":[{"mode":"cold","operate":"auto","temperature":"22","circle":"in","windlevel":"4","wshld":"1","days":[1,2,3,4,5],"on":"1","position":"all","start_time":"2026-05-16 07:30:00","set_id":"air_set3a4b5c6d1747382400000","update_time":"1747382400000"},{"mode":"cold","operate":"auto","temperature":"22","circle":"out","windlevel":"4","wshld":"1","days":[],"on":"1","position":"all","start_time":"2026-05-16 07:30:00","set_id":"è2","update_time":"1747382400000"}]}"#;
-const OLD_BUNDLE: &str = r#"{"air_condition":{"circle":"in","enable":true,"mode":"cold","operate":"manual","position":"all","temperature":"18","windlevel":"7","wshld":"1"},"seat_setting":{"driver":"13","copilot":"0","left_rear":"0","right_rear":"0","enable":true},"steeringWheelHeatCtrl":{"enable":true,"level":"2"},"rearMirrorHeating":{"enable":true,"value":"2"}}"#;
-const BUNDLE: &str = r#"{"air_condition":{"mode":"cold","temperature":"18","circle":"in","windlevel":"7","wshld":"1","operate":"manual","position":"all","enable":true},"seat_setting":{"driver":"13","copilot":"0","left_rear":"0","right_rear":"0","enable":true},"steeringWheelHeatCtrl":{"enable":true,"level":"2"},"rearMirrorHeating":{"enable":true,"value":"2"}}"#;
-const OLD_PREPARATIONS: &str = r#"{"controls":[{"datacontent":{"air_condition":{"circle":"in","enable":true,"mode":"cold","operate":"manual","position":"all","temperature":"18","windlevel":"7","wshld":"1"},"seat_setting":{"driver":"13","copilot":"0","left_rear":"0","right_rear":"0","enable":true},"steeringWheelHeatCtrl":{"enable":true,"level":"2"},"rearMirrorHeating":{"enable":true,"value":"2"}},"days":[],"enable":true,"set_id":"ios_0123456789abcdef0123456789abcdef1790000000","start_time":"2026-09-22 07:30:00"}]}"#;
-const PREPARATIONS: &str = r#"{"controls":[{"datacontent":{"air_condition":{"mode":"cold","temperature":"18","circle":"in","windlevel":"7","wshld":"1","operate":"manual","position":"all","enable":true},"seat_setting":{"driver":"13","copilot":"0","left_rear":"0","right_rear":"0","enable":true},"steeringWheelHeatCtrl":{"enable":true,"level":"2"},"rearMirrorHeating":{"enable":true,"value":"2"}},"days":[],"enable":true,"set_id":"ios_0123456789abcdef0123456789abcdef1790000000","start_time":"2026-09-22 07:30:00"}]}"#;
-
 fn section(name: &str) -> Vec<Value> {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     vectors[name].as_array().unwrap().clone()
@@ -144,9 +54,9 @@ fn section(name: &str) -> Vec<Value> {
 /// The deviation for what a client wrote, if there is one. The field-proven section has the last word: nothing deviates
 /// from it.
 fn deviation(section: &str, command: &str, recorded: &str) -> Option<usize> {
-    DEVIATIONS.iter().position(|(place, name, theirs, _)| {
-        let applies = *place == section || (*place == "*" && section != "commands_field_proven");
-        applies && *name == command && *theirs == recorded
+    DEVIATIONS.iter().position(|row| {
+        let applies = row.section == section || (row.section == "*" && section != "commands_field_proven");
+        applies && row.command == command && row.recorded == recorded
     })
 }
 
@@ -189,7 +99,7 @@ fn check(section: &str, name: &str, params: &Map<String, Value>, model: &str, ve
         vector["cmd_id"].as_str().unwrap(),
         "{section} {name}"
     );
-    let expected = deviation(section, name, content).map_or(content, |index| DEVIATIONS[index].3);
+    let expected = deviation(section, name, content).map_or(content, |index| &DEVIATIONS[index].written);
     // Compared as text, so that spelling and key order count.
     assert_eq!(
         masked(&written.content),
