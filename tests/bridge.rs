@@ -8,54 +8,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use support::at_work::AtWork;
 use support::listener::Listener;
 use support::mosquitto::Mosquitto;
 use support::world::{World, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A bridge at work: the world around it, the broker, somebody who listens.
-struct AtWork {
-    world: World,
-    broker: Mosquitto,
-    listener: Listener,
-    bridge: support::process::Program,
-    vin: String,
-}
-
-impl AtWork {
-    async fn with(models: &[&str], change: impl FnOnce(&World, &mut Value)) -> Option<Self> {
-        Self::in_world(World::with_cars(models), change).await
-    }
-
-    async fn in_world(world: World, change: impl FnOnce(&World, &mut Value)) -> Option<Self> {
-        let broker = Mosquitto::start()?;
-        let mut configuration = world.configuration(broker.port());
-        change(&world, &mut configuration);
-        let listener = Listener::connect(broker.port()).await;
-        let bridge = world.bridge(&configuration);
-        let vin = world.vin(0);
-        let at_work = Self {
-            world,
-            broker,
-            listener,
-            bridge,
-            vin,
-        };
-        at_work.listener.expect("leapmotor2mqtt/bridge/state", "online").await;
-        Some(at_work)
-    }
-
-    async fn with_a_car() -> Option<Self> {
-        let at_work = Self::with(&["C10"], |_, _| {}).await?;
-        at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
-        Some(at_work)
-    }
-
-    fn topic(&self, key: &str) -> String {
-        format!("leapmotor2mqtt/{}/{key}", self.vin)
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unlock_is_accepted_shown_as_pending_and_confirmed_by_the_car() {

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking and says so on the terminal"
 )]
 
+pub mod at_work;
 pub mod client;
 pub mod listener;
 pub mod mosquitto;

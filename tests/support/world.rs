@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Starts a simulated cloud with these cars, whose clock runs so much faster.
-    pub fn at_speed(speed: u32, models: &[&str]) -> Self {
+    pub fn at_speed(speed: impl std::fmt::Display, models: &[&str]) -> Self {
         let speed = speed.to_string();
         let cars = models.iter().flat_map(|model| ["--car", model]);
         Self::with_arguments(&["--speed", &speed].into_iter().chain(cars).collect::<Vec<_>>())
@@ -125,11 +125,14 @@ impl World {
 
     /// What the simulated cloud was asked for so far.
     pub async fn requests(&self) -> Vec<Value> {
-        self.control(reqwest::Method::GET, "/requests", None)
-            .await
-            .as_array()
-            .unwrap()
-            .clone()
+        self.requests_since(0).await
+    }
+
+    /// What it was asked for after the request of this number.
+    pub async fn requests_since(&self, number: u64) -> Vec<Value> {
+        let path = format!("/requests?since={number}");
+        let answer = self.control(reqwest::Method::GET, &path, None).await;
+        answer.as_array().unwrap().clone()
     }
 
     /// The writes of remote control among them: command id and content.
