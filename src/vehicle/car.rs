@@ -11,6 +11,9 @@ use super::reading::Reading;
 use super::state::VehicleState;
 use super::vin::Vin;
 
+/// The longest name that is shown, in characters.
+const LONGEST_NAME: usize = 64;
+
 /// A car as the vehicle list describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Car {
@@ -50,13 +53,35 @@ impl Car {
         }
     }
 
-    /// What to call the car where there is room for one word or two: its name, else model and end of the VIN.
+    /// What to call the car where there is room for one word or two: its name on one short line, else model and end of
+    /// the VIN.
     pub fn display_name(&self) -> String {
-        match self.name.as_deref().map(str::trim) {
-            Some(name) if !name.is_empty() => name.to_owned(),
-            _ => format!("Leapmotor {} {}", self.model, self.vin.last(6)),
-        }
+        self.name
+            .as_deref()
+            .and_then(one_line)
+            .unwrap_or_else(|| format!("Leapmotor {} {}", self.model, self.vin.last(6)))
     }
+}
+
+/// The text on one line of at most [`LONGEST_NAME`] characters, without what cannot be seen; `None` if nothing is left.
+fn one_line(text: &str) -> Option<String> {
+    let visible: String = text
+        .chars()
+        .map(|character| if is_invisible(character) { ' ' } else { character })
+        .collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST_NAME {
+        return Some(line).filter(|line| !line.is_empty());
+    }
+    let start: String = line.chars().take(LONGEST_NAME - 1).collect();
+    Some(format!("{}…", start.trim_end()))
+}
+
+/// Control characters, and those that only change the direction of others or take no room. The joiner within composed
+/// emoji stays.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether commands that need the PIN can be sent.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::reading::{Frame, Reading};
 
+/// Known codes have three or four characters.
+const LONGEST_CODE: usize = 24;
+
 /// The model code of the vehicle list (`cloud-api.md` 6.2), upper case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Model {
@@ -18,13 +21,17 @@ pub enum Model {
 }
 
 impl Model {
-    /// Reads a model code, ignoring case and white space. `C10-REEV` and the like name the same model code as `C10`.
+    /// Reads a model code, ignoring case and whatever no code is made of: it becomes part of addresses and messages.
+    /// `C10-REEV` and the like name the same model code as `C10`.
     pub fn parse(code: &str) -> Self {
-        let code = code.trim().to_ascii_uppercase();
+        let is_usual = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+        let code: String = code.chars().filter(is_usual).take(LONGEST_CODE).collect();
+        let code = code.to_ascii_uppercase();
         match code.strip_suffix("-REEV").unwrap_or(&code) {
             "T03" => Self::T03,
             "C10" => Self::C10,
             "B10" => Self::B10,
+            "" => Self::Other("UNKNOWN".to_owned()),
             other => Self::Other(other.to_owned()),
         }
     }

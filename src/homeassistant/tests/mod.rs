@@ -2,6 +2,7 @@
 
 mod announcements;
 mod catalog;
+mod extremes;
 mod values;
 
 use super::StateMessage;
