@@ -98,12 +98,7 @@ impl<'a> Scene<'a> {
 
     /// What the press of a button means.
     pub fn press(&self, payload: &str, command: Command) -> Result<Wish, Rejection> {
-        if payload != "PRESS" {
-            return Err(Rejection {
-                reason: Reason::InvalidPayload,
-                detail: "a button takes PRESS".to_owned(),
-            });
-        }
+        pressed(payload)?;
         Ok(self.wish(command))
     }
 
@@ -143,6 +138,17 @@ pub fn on_or_off(payload: &str) -> Result<bool, Rejection> {
             detail: "a switch takes ON or OFF".to_owned(),
         }),
     }
+}
+
+/// Whether the message is that a button was pressed.
+pub fn pressed(payload: &str) -> Result<(), Rejection> {
+    if payload == "PRESS" {
+        return Ok(());
+    }
+    Err(Rejection {
+        reason: Reason::InvalidPayload,
+        detail: "a button takes PRESS".to_owned(),
+    })
 }
 
 /// A quantity with so many decimals; what is not finite is unknown.

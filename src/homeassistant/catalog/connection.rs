@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 
 use super::builder::{binary, entity, moment, sensor, words};
 use super::entity::{Entity, Fits, Platform, Wish};
-use crate::homeassistant::scene::{number, word};
+use crate::homeassistant::scene::{number, pressed, word};
 use crate::vehicle::Reading as R;
 use crate::vehicle::car::PinStatus;
 use crate::vehicle::facts::Value;
@@ -47,7 +47,8 @@ pub const ROWS: &[Entity] = &[
     entity(Platform::Button, "refresh", "Refresh now")
         .icon("mdi:refresh")
         .diagnostic()
-        .acts(|_, car| {
+        .acts(|payload, car| {
+            pressed(payload)?;
             Ok(Wish::Now(Intent::Bridge(BridgeAction::Refresh(
                 car.view.car.vin.clone(),
             ))))

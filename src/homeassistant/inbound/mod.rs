@@ -318,9 +318,7 @@ impl<'m> Asked<'m> {
 
 /// The press of a button of the bridge.
 fn press(payload: &str, action: &fn() -> BridgeAction) -> Result<Intent, Rejection> {
-    if payload != "PRESS" {
-        return Err(reject(Reason::InvalidPayload, "a button takes PRESS"));
-    }
+    pressed(payload)?;
     Ok(Intent::Bridge(action()))
 }
 

@@ -2,6 +2,7 @@
 
 mod climate;
 mod controls;
+mod garbage;
 
 use proptest::prelude::*;
 
