@@ -17,7 +17,9 @@ use leapmotor2mqtt::mqtt::{Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSetting
 use leapmotor2mqtt::vehicle::facts::FactUpdate;
 use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};
 use leapmotor2mqtt::vehicle::transitions::{Change, Kind, Mark};
-use leapmotor2mqtt::vehicle::{Car, CarView, Command, Fleet, Happening, Model, PinStatus, Powertrain, VehicleState, Vin};
+use leapmotor2mqtt::vehicle::{
+    Car, CarView, Command, Fleet, Happening, Model, PinStatus, Powertrain, VehicleState, Vin,
+};
 use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 use serde_json::Value as Json;
 use support::client::{Client, PATIENCE, retained, text, topic, until_retained};

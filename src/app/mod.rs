@@ -143,12 +143,7 @@ enum Ending {
     PartDied,
 }
 
-async fn live(
-    settings: Settings,
-    clock: Clock,
-    logging: Logging,
-    cancel: CancellationToken,
-) -> anyhow::Result<Ending> {
+async fn live(settings: Settings, clock: Clock, logging: Logging, cancel: CancellationToken) -> anyhow::Result<Ending> {
     let Logging { redactor, dial } = logging;
     let directory = DataDir::open(&settings.data_dir)?;
     let (store, writer) = Store::open(&directory);

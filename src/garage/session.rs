@@ -204,7 +204,11 @@ impl SessionTask {
         clock: Clock,
         (account, watcher): (usize, mpsc::Sender<(usize, AccountStatus)>),
     ) -> (Self, SessionHandle) {
-        let Door { gateway, server_pin, credentials } = door;
+        let Door {
+            gateway,
+            server_pin,
+            credentials,
+        } = door;
         let (ask, asks) = mpsc::channel(WAITING_LEASES);
         let device_id = keepsake.device_id();
         let sign_ins = store.read(&keepsake.document()).unwrap_or_else(|error| {

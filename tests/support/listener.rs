@@ -12,7 +12,8 @@ use super::world::eventually;
 
 /// A connected client that remembers every message.
 pub struct Listener {
-    client: AsyncClient,
+    /// To publish with, what the methods here do not.
+    pub client: AsyncClient,
     heard: Arc<Mutex<Vec<Publish>>>,
     task: tokio::task::JoinHandle<()>,
 }

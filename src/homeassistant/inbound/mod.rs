@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use crate::homeassistant::Options;
 use crate::homeassistant::catalog::entity::{Control, Device, Entity, Platform, Wish};
 use crate::homeassistant::commands::{self, Rejection};
-use crate::homeassistant::scene::{ClimateMemory, Scene, on_or_off};
+use crate::homeassistant::scene::{ClimateMemory, Scene, on_or_off, pressed};
 use crate::homeassistant::topics::{self, Address, Target};
 use crate::vehicle::car::Fleet;
 use crate::vehicle::facts::Subject;

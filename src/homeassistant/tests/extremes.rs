@@ -58,12 +58,17 @@ fn four_hundred_cars_are_four_hundred_messages_that_fit() {
             (view.car.vin.clone(), Arc::new(view))
         })
         .collect();
-    let ids: BTreeSet<String> = fleet.values().map(|view| device(view)["ids"].to_string()).collect();
-    assert_eq!(ids.len(), 400);
     let (facts, options) = (no_facts(), options());
-    for discovery in bridge_discovery(&fleet, &facts, &options) {
-        assert!(discovery.payload.len() < LARGEST);
-    }
+    let topics: BTreeSet<String> = fleet
+        .values()
+        .flat_map(|view| car_discovery(view, &facts, &options))
+        .chain(bridge_discovery(&fleet, &facts, &options))
+        .map(|discovery| {
+            assert!(discovery.payload.len() < LARGEST, "{} bytes", discovery.payload.len());
+            discovery.topic
+        })
+        .collect();
+    assert_eq!(topics.len(), 401);
     assert!(
         bridge_states(&fleet, &facts, &options, now())
             .iter()

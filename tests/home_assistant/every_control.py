@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Uses every control that Home Assistant offers for a simulated car, and looks for each use at the simulated cloud.
+
+    every_control.py --bridge target/release/leapmotor2mqtt [--car C10-REEV]
+
+One Home Assistant, one mosquitto, the simulated cloud with one plugged car on a fast clock, and the bridge with all
+commands allowed. All entities are enabled. Which service is called follows from the entity's domain and its attributes;
+each call waits for the result of the one before. What commands the car must be a write at the cloud, taken by it and
+not refused by the bridge. Run it with the Python of an environment made by scripts/install-home-assistant.
+Exit status: 0 all well, 1 findings, 2 the check could not run.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import pathlib
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from check import BRIDGE_LIMIT, STOP_LIMIT, Check, Mosquitto, mqtt_client, tail
+from hass import VERSION, HomeAssistant, HomeAssistantError
+
+#: What a command may end as without being a finding: what was written and not confirmed is said, but may happen.
+WRITTEN = ("confirmed", "not_confirmed")
+
+#: Features of Home Assistant's entities, by domain, that decide which services they take.
+COVER_CLOSE, COVER_POSITION = 2, 4
+CLIMATE_TEMPERATURE, CLIMATE_FAN, CLIMATE_PRESET = 1, 8, 16
+
+
+class Program:
+    """The bridge's program as a child process."""
+
+    def __init__(self, arguments: list[str], log: pathlib.Path, reads: bool = False) -> None:
+        self.log = log
+        self._file = log.open("ab")
+        output = subprocess.PIPE if reads else subprocess.DEVNULL
+        self._process = subprocess.Popen(arguments, stdout=output, stderr=self._file, text=True)
+
+    def line(self) -> dict:
+        ready, _, _ = select.select([self._process.stdout], [], [], BRIDGE_LIMIT)
+        text = self._process.stdout.readline() if ready else ""
+        if not text:
+            raise RuntimeError("\n".join(["no line was printed", *tail(self.log)]))
+        return json.loads(text)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._file.close()
+
+
+class Results:
+    """The results the bridge reports for one car, in their order."""
+
+    def __init__(self, broker: tuple[str, int], vin: str) -> None:
+        self.all: list[dict] = []
+        self._client = mqtt_client()
+        self._client.on_connect = lambda client, *_: client.subscribe(f"leapmotor2mqtt/{vin}/command/result", 1)
+        self._client.on_message = lambda *message: self.all.append(json.loads(message[-1].payload))
+        self._client.connect(*broker)
+        self._client.loop_start()
+
+    def ended(self) -> list[dict]:
+        return [result for result in self.all if result["state"] != "accepted"]
+
+    def stop(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def control(url: str, method: str, path: str, body: dict | None = None) -> object:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url + path, data, {"content-type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def announced(broker: tuple[str, int]) -> list[dict]:
+    """Every component on the broker, of devices and on its own; heard out when nothing came for a while."""
+    configs: list[dict] = []
+    client = mqtt_client()
+    client.on_connect = lambda *_: client.subscribe("homeassistant/#", 1)
+    client.on_message = lambda *message: configs.append(json.loads(message[-1].payload))
+    client.connect(*broker)
+    known, quiet_since = 0, time.monotonic()
+    while time.monotonic() - quiet_since < 2:
+        client.loop(0.1)
+        if len(configs) > known:
+            known, quiet_since = len(configs), time.monotonic()
+    client.disconnect()
+    components = []
+    for config in configs:
+        parts = config.get("cmps", {"itself": config}).values()
+        components += [{"avty": config.get("avty", [])} | part for part in parts]
+    return [component for component in components if "uniq_id" in component]
+
+
+def another(options: list[str], state: str) -> str:
+    """One of the options that is not the present one, the last as it is the least usual."""
+    return next(option for option in reversed(options) if option != state)
+
+
+def calls(domain: str, state: str, attributes: dict) -> list[tuple[str, dict]]:
+    """The services to call on an entity, in order, each with its data."""
+    features = attributes.get("supported_features", 0)
+    match domain:
+        case "button":
+            return [("press", {})]
+        case "switch":
+            return [("turn_on", {}), ("turn_off", {})]
+        case "lock":
+            return [("unlock", {}), ("lock", {})]
+        case "cover":
+            position = [("set_cover_position", {"position": 50})] if features & COVER_POSITION else []
+            close = [("close_cover", {})] if features & COVER_CLOSE else []
+            return [("open_cover", {}), *position, *close]
+        case "number":
+            low, high, step = (attributes[key] for key in ("min", "max", "step"))
+            middle = low + step * ((high - low) // step // 2)
+            return [("set_value", {"value": middle if str(middle) != state else middle + step})]
+        case "select":
+            return [("select_option", {"option": another(attributes["options"], state)})]
+        case "climate":
+            mode = next(mode for mode in attributes["hvac_modes"] if mode != "off")
+            steps = [("set_hvac_mode", {"hvac_mode": mode})]
+            if features & CLIMATE_TEMPERATURE:
+                steps.append(("set_temperature", {"temperature": attributes["min_temp"] + 4}))
+            if features & CLIMATE_FAN:
+                steps.append(("set_fan_mode", {"fan_mode": another(attributes["fan_modes"], attributes["fan_mode"])}))
+            if features & CLIMATE_PRESET:
+                presets = [preset for preset in attributes["preset_modes"] if preset != "none"]
+                steps += [("set_preset_mode", {"preset_mode": preset}) for preset in presets]
+            return [*steps, ("set_hvac_mode", {"hvac_mode": "off"})]
+        case "time":
+            return [("set_value", {"time": "06:30:00"})]
+        case "text":
+            return [("set_value", {"value": "06:30" if state in ("unknown", "") else state})]
+        case _:
+            return []
+
+
+class EveryControl(Check):
+    """Goes through the controls of one car."""
+
+    def __init__(self, hass: HomeAssistant, patience: float, url: str, vin: str, results: Results) -> None:
+        super().__init__(hass, minimum=1, patience=patience)
+        self.url = url
+        self.vin = vin
+        self.results = results
+        self.used = 0
+
+    async def enable_all(self) -> None:
+        """Enables what is disabled by default; Home Assistant then loads the entry afresh by itself."""
+        for entry in await self.hass.mqtt_entities():
+            if entry["disabled_by"] is not None:
+                await self.hass.call("config/entity_registry/update", entity_id=entry["entity_id"], disabled_by=None)
+
+        async def settled() -> bool:
+            return not await self.unavailable()
+
+        await self.hass.until(settled, self.patience)
+
+    async def controls(self, broker: tuple[str, int]) -> None:
+        """Every control of the car's device, in the order of their names."""
+        commanding = f"leapmotor2mqtt/{self.vin}/commands/availability"
+        commands = {
+            component["uniq_id"]
+            for component in await asyncio.to_thread(announced, broker)
+            if commanding in json.dumps(component.get("avty", []))
+        }
+        entries = [entry for entry in await self.hass.mqtt_entities() if self.vin in entry["unique_id"]]
+        for entry in sorted(entries, key=lambda entry: entry["entity_id"]):
+            await self.entity(entry["entity_id"], entry["unique_id"] in commands)
+
+    async def entity(self, entity: str, commands: bool) -> None:
+        """Uses one control in every way it takes."""
+        states = {state["entity_id"]: state for state in await self.hass.call("get_states")}
+        if entity not in states:
+            self.expect(False, f"{entity} has no state")
+            return
+        domain, state = entity.split(".")[0], states[entity]
+        uses = calls(domain, state["state"], state["attributes"])
+        self.used += bool(uses)
+        for service, data in uses:
+            await self.use(entity, f"{domain}.{service}", data, commands)
+
+    async def use(self, entity: str, service: str, data: dict, commands: bool) -> None:
+        domain, name = service.split(".")
+        before = max((request["n"] for request in await self.requests(self.url)), default=0)
+        known = len(self.results.ended())
+        try:
+            await self.hass.call("call_service", domain=domain, service=name, service_data=data,
+                                 target={"entity_id": entity})
+        except HomeAssistantError as error:
+            self.expect(False, f"{entity}: {service} {data} failed: {error}")
+            return
+        if not commands:
+            print(f"  {entity}: {service} {data or ''} (nothing for the car)", flush=True)
+            return
+
+        async def ended() -> bool:
+            return len(self.results.ended()) > known
+
+        if not await self.hass.until(ended, self.patience):
+            self.expect(False, f"{entity}: {service} {data} had no result")
+            return
+        result = self.results.ended()[known]
+        new = [request for request in await self.requests(self.url) if request["n"] > before]
+        writes = [request for request in new if request.get("cmd_id") is not None and request["vin"] == self.vin]
+        shown = [(write["cmd_id"], write["cmd_content"], write["code"]) for write in writes]
+        told = f"{entity}: {service} {data or ''}: {result['command']} {result['state']}, {shown}"
+        good = len(writes) == 1 and writes[0]["code"] == 0 and result["state"] in WRITTEN
+        self.expect(good, told)
+        print(f"  {told}", flush=True)
+
+
+async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contextlib.ExitStack) -> list[str]:
+    mosquitto = Mosquitto(folder)
+    stack.callback(mosquitto.stop)
+    simulator = Program(
+        [str(arguments.bridge), "simulate", "--dir", str(folder / "cloud"), "--car", arguments.car,
+         "--speed", str(arguments.speed)], folder / "simulate.log", reads=True)
+    stack.callback(simulator.stop)
+    cloud = simulator.line()
+    account, url = cloud["accounts"][0], cloud["control_url"]
+    car = account["cars"][0]
+    # A charge can only be started with a cable.
+    control(url, "POST", f"/cars/{car['vin']}/scenario", {"name": "plugged"})
+    (folder / "clock.json").write_text(json.dumps(cloud["clock"]))
+    (folder / "bridge.yaml").write_text(json.dumps({
+        "accounts": [{"username": account["username"], "password": account["password"],
+                      "cars": [{"vin": car["vin"], "pin": car["pin"]}]}],
+        "certificates": {"app_cert": cloud["app_cert"], "app_key": cloud["app_key"]},
+        "cloud": {"base_url": cloud["base_url"], "server_ca": cloud["server_ca"]},
+        "mqtt": {"host": mosquitto.address[0], "port": mosquitto.address[1]},
+        "commands": {"spacing_seconds": 1, "allow": arguments.allow},
+        "data_dir": str(folder / "data"),
+    }))
+    bridge = Program([str(arguments.bridge), "run", "--config", str(folder / "bridge.yaml"),
+                      "--simulated-clock", str(folder / "clock.json")], folder / "bridge.log")
+    stack.callback(bridge.stop)
+    results = Results(mosquitto.address, car["vin"])
+    stack.callback(results.stop)
+
+    async with HomeAssistant(folder / "hass", mosquitto.address) as hass:
+        check = EveryControl(hass, arguments.patience, url, car["vin"], results)
+
+        async def found() -> bool:
+            return any(car["vin"] in entry["unique_id"] for entry in await hass.mqtt_entities())
+
+        check.expect(await hass.until(found, arguments.patience), "the car was not announced")
+        await check.enable_all()
+        await check.controls(mosquitto.address)
+        check.log()
+        check.expect(check.used >= arguments.min_controls,
+                     f"{check.used} controls, at least {arguments.min_controls} expected")
+        print(f"  {check.used} controls used", flush=True)
+        return check.findings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bridge", type=pathlib.Path, required=True, metavar="PROGRAM")
+    parser.add_argument("--car", default="C10-REEV", metavar="MODEL")
+    parser.add_argument("--speed", type=float, default=10, metavar="FACTOR", help="simulated seconds per second")
+    parser.add_argument("--allow", nargs="*", metavar="COMMAND", help="commands of the driving class to allow",
+                        default=["on3-on", "on3-off", "autopark", "piloted-parking", "fota-download", "fota-install",
+                                 "fota-schedule", "speed-limit", "ble-key-restart"])
+    parser.add_argument("--min-controls", type=int, default=6, metavar="N")
+    parser.add_argument("--patience", type=float, default=120, metavar="SECONDS", help="how long to wait for each thing")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary folder with all logs")
+    arguments = parser.parse_args()
+    arguments.bridge = arguments.bridge.resolve()
+
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="leapmotor2mqtt-controls-"))
+    print(f"Home Assistant {VERSION}, every control of a {arguments.car}", flush=True)
+    started = time.monotonic()
+    try:
+        with contextlib.ExitStack() as stack:
+            findings = asyncio.run(run(arguments, folder, stack))
+        if findings:
+            print("  the bridge's last words:", *tail(folder / "bridge.log"), sep="\n    ")
+    except (HomeAssistantError, OSError, RuntimeError, TimeoutError) as error:
+        print(f"the check could not run: {error!r}", file=sys.stderr)
+        return 2
+    finally:
+        if arguments.keep:
+            print(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    for finding in findings:
+        print(f"  finding: {finding}")
+    print(f"  {len(findings)} findings in {time.monotonic() - started:.0f} s")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
