@@ -1,5 +1,7 @@
 //! Every command of the registry, asked for over MQTT, as it arrives at the simulated cloud: the recorded vectors.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

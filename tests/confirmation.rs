@@ -1,6 +1,8 @@
 //! What becomes of a command: confirmed by the car's own state, or not; refused, superseded, expired; and never written
 //! twice.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;
