@@ -158,7 +158,8 @@ async fn ask(
     params: &Map<String, Value>,
 ) -> Result<Value, Value> {
     let before = at_work.world.requests().await.len() as u64;
-    let message = json!({"command": command, "params": params, "id": id});
+    // On the fast clock of a busy machine half a minute may be over before anybody looks.
+    let message = json!({"command": command, "params": params, "id": id, "expires": "2099-01-01T00:00:00Z"});
     let topic = format!("leapmotor2mqtt/{vin}/command");
     at_work.listener.publish(&topic, &message.to_string(), false).await;
     eventually(&format!("{message} is written or refused"), PATIENCE, async || {
@@ -169,9 +170,11 @@ async fn ask(
         if let Some(write) = write {
             return Some(Ok(write.clone()));
         }
+        // A confirmation may be heard before the write is seen, which the next look will find.
+        let unwritten = ["refused", "superseded", "expired"].map(Value::from);
         let answers = at_work.answers(id);
-        let last = answers.iter().find(|answer| answer["state"] != "accepted");
-        last.map(|answer| Err(answer.clone()))
+        let answer = answers.iter().find(|answer| unwritten.contains(&answer["state"]));
+        answer.map(|answer| Err(answer.clone()))
     })
     .await
 }

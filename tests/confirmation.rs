@@ -18,6 +18,9 @@ use support::world::{World, eventually};
 const SPEED: &str = "20";
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A deadline for what opens the car: its usual half a minute may be over before a busy machine looks at it.
+const LATER: &str = "2099-01-01T00:00:00Z";
+
 const UNLOCK: (&str, &str) = ("110", r#"{"value":"unlock"}"#);
 
 /// A C10 at work whose state has been read; `None` where there is no broker to be had.
@@ -88,7 +91,9 @@ fn ended(state: &str, reason: Option<&str>) -> (String, Option<String>) {
 async fn a_car_that_acts_without_answering_confirms_by_its_state() {
     let Some(at_work) = a_car(|_| {}).await else { return };
     order(&at_work, json!({"kind": "command_timeout", "executes_after": 40})).await;
-    at_work.ask(json!({"command": "unlock", "id": "late"})).await;
+    at_work
+        .ask(json!({"command": "unlock", "id": "late", "expires": LATER}))
+        .await;
 
     assert_eq!(outcome(&at_work, "late").await, ended("confirmed", None));
     at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
@@ -101,7 +106,9 @@ async fn a_car_that_acts_without_answering_confirms_by_its_state() {
 async fn a_car_that_never_acts_ends_not_confirmed_and_its_state_rolls_back() {
     let Some(at_work) = a_car(|_| {}).await else { return };
     order(&at_work, json!({"kind": "command_timeout"})).await;
-    at_work.ask(json!({"command": "unlock", "id": "never"})).await;
+    at_work
+        .ask(json!({"command": "unlock", "id": "never", "expires": LATER}))
+        .await;
 
     assert_eq!(
         outcome(&at_work, "never").await,
@@ -124,7 +131,9 @@ async fn a_car_that_never_acts_ends_not_confirmed_and_its_state_rolls_back() {
 async fn a_refusal_by_the_cloud_is_an_answer_and_nothing_is_repeated() {
     let Some(at_work) = a_car(|_| {}).await else { return };
     order(&at_work, json!({"kind": "command_refused"})).await;
-    at_work.ask(json!({"command": "unlock", "id": "no"})).await;
+    at_work
+        .ask(json!({"command": "unlock", "id": "no", "expires": LATER}))
+        .await;
 
     assert_eq!(outcome(&at_work, "no").await, ended("refused", Some("cloud_refused")));
     // The refusal may come before anybody has seen the pending state.
@@ -154,7 +163,7 @@ async fn a_write_without_an_answer_is_judged_by_the_car_and_sent_once() {
         order(&at_work, fault.clone()).await;
         let (topic, message) = (
             format!("leapmotor2mqtt/{vin}/command"),
-            json!({"command": "unlock", "id": vin}),
+            json!({"command": "unlock", "id": vin, "expires": LATER}),
         );
         at_work.listener.publish(&topic, &message.to_string(), false).await;
         eventually("the write arrived", PATIENCE, async || {
@@ -188,7 +197,9 @@ async fn of_quick_unlocks_one_waits_for_its_turn_and_the_last_word_counts() {
         return;
     };
     for id in ["first", "second", "third"] {
-        at_work.ask(json!({"command": "unlock", "id": id})).await;
+        at_work
+            .ask(json!({"command": "unlock", "id": id, "expires": LATER}))
+            .await;
     }
     for (id, expected) in [
         ("first", ended("confirmed", None)),
