@@ -2,7 +2,7 @@
 //!
 //! One table, the [`catalog`], has a row per entity. Everything else is worked out from it: discovery messages
 //! ([`car_discovery`], [`bridge_discovery`]), the retained state topics ([`car_states`], [`bridge_states`]), the command
-//! topics and what a message on one of them means ([`Inbox`]), and the tables for people ([`table`]).
+//! topics and what a message on one of them means ([`Inbox`]), and the tables for people ([`table()`]).
 //!
 //! Pure: it knows neither the broker connection nor the cloud, and the time is always an argument.
 
