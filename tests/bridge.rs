@@ -222,7 +222,10 @@ async fn a_refused_password_is_not_tried_again_after_a_restart() {
         .listener
         .expect("leapmotor2mqtt/bridge/bridge_reauth_needed", "OFF")
         .await;
-    assert_eq!(at_work.world.count("/acct/v1/login").await, 2);
+    eventually("the right password is sent", PATIENCE, async || {
+        (at_work.world.count("/acct/v1/login").await == 2).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
