@@ -192,6 +192,7 @@ impl Garage {
             time_zone: rules.time_zone.clone(),
             language: rules.language,
             facts: facts.clone(),
+            happenings: happenings.clone(),
             packages,
             mailbox: mailbox.clone(),
         };

@@ -1,12 +1,6 @@
 //! What the black-box tests share.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking"
-)]
-#![allow(
     dead_code,
     reason = "every test file is a crate of its own and uses only part of this"
 )]

@@ -22,7 +22,8 @@ use tracing::{debug, info, warn};
 use crate::clock::Clock;
 use crate::cloud::{CloudError, EnergyBreakdown, Message, PictureKey, Session, ShareInvitation, Window};
 use crate::vehicle::facts::{FactUpdate, Subject};
-use crate::vehicle::{Fleet, Vin};
+use crate::vehicle::transitions::CloudMessage;
+use crate::vehicle::{Fleet, Happening, Vin};
 
 use super::later;
 use super::picture::painter::Package;
@@ -80,6 +81,8 @@ pub struct Tools {
     pub language: String,
     /// Where facts of cars go.
     pub facts: mpsc::Sender<FactUpdate>,
+    /// Where new messages go.
+    pub happenings: mpsc::Sender<Happening>,
     /// Where the packages of pictures go.
     pub packages: mpsc::Sender<Package>,
     /// Where messages and invitations go.
@@ -301,6 +304,15 @@ impl SlowReads {
                 vin = message.vin.as_ref().map(tracing::field::display),
                 "a message of the cloud arrived"
             );
+            let happening = Happening::Message(CloudMessage {
+                vin: message.vin,
+                title: message.title.unwrap_or_default(),
+                text: message.text.unwrap_or_default(),
+                category: message.kind.map(|kind| kind.to_string()),
+                sent: message.sent,
+            });
+            // Whoever reads happenings is gone only when the bridge stops.
+            let _ = self.tools.happenings.send(happening).await;
         }
         self.messages = Some(latest.clone());
         let letter = Letter::Messages { unread, latest };

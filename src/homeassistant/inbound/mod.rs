@@ -10,13 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use crate::homeassistant::Options;
-use crate::homeassistant::catalog::entity::{Control, Device, Entity, Platform, Wish};
+use crate::homeassistant::catalog::entity::{Control, Device, Entity, Wish};
 use crate::homeassistant::commands::{self, Rejection};
-use crate::homeassistant::scene::{ClimateMemory, Scene, on_or_off, pressed};
+use crate::homeassistant::scene::{ClimateMemory, Scene, pressed};
 use crate::homeassistant::topics::{self, Address, Target};
 use crate::vehicle::car::Fleet;
 use crate::vehicle::facts::Subject;
 use crate::vehicle::intent::{BridgeAction, Intent, Reason};
+use crate::vehicle::settings;
 use crate::vehicle::{Command, Vin};
 
 pub use report::{command_event, result_payload};
@@ -31,9 +32,6 @@ const MAX_REMEMBERED: usize = 1024;
 const CLIMATE_SENT: SignedDuration = SignedDuration::from_secs(10);
 /// How long climate settings made while it was off are kept.
 const CLIMATE_KEPT: SignedDuration = SignedDuration::from_mins(10);
-
-/// What empties a text.
-pub(super) const EMPTIED: &str = "off";
 
 /// A message as it came from the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,7 +284,7 @@ impl<'m> Asked<'m> {
                 row,
                 control: Control::Setting,
                 payload,
-            } => Ok(Intent::Setting(Subject::Bridge, row.key, setting(row, payload)?)),
+            } => setting(row, Subject::Bridge, payload),
             Self::Control {
                 control: Control::Bridge(action),
                 payload,
@@ -309,7 +307,7 @@ impl<'m> Asked<'m> {
                 Control::Bridge(action) => press(payload, action).map(Wish::Now),
                 Control::Setting => {
                     let subject = Subject::Car(scene.view.car.vin.clone());
-                    Ok(Wish::Now(Intent::Setting(subject, row.key, setting(row, payload)?)))
+                    setting(row, subject, payload).map(Wish::Now)
                 }
             },
         }
@@ -322,23 +320,10 @@ fn press(payload: &str, action: &fn() -> BridgeAction) -> Result<Intent, Rejecti
     Ok(Intent::Bridge(action()))
 }
 
-/// A new value of a setting, as far as its row says what it may be. An empty message never arrives, so a text is
-/// emptied by a word.
-fn setting(row: &Entity, payload: &str) -> Result<String, Rejection> {
-    let payload = payload.trim();
-    match (row.platform, row.range) {
-        (Platform::Switch, _) => on_or_off(payload).map(|_| payload.to_owned()),
-        (Platform::Number, Some(range)) => {
-            let number = commands::whole(payload, range.min, range.max, "the value", row.unit.unwrap_or_default())?;
-            Ok(number.to_string())
-        }
-        (Platform::Select, _) if !row.options.contains(&payload) => Err(reject(
-            Reason::InvalidPayload,
-            &format!("the value is one of {}", row.options.join(", ")),
-        )),
-        (Platform::Text, _) if payload == EMPTIED => Ok(String::new()),
-        _ => Ok(payload.to_owned()),
-    }
+/// A new value of a setting, as it was written, if it may be that.
+fn setting(row: &Entity, subject: Subject, payload: &str) -> Result<Intent, Rejection> {
+    settings::parse(row.key, &subject, payload)?;
+    Ok(Intent::Setting(subject, row.key, payload.trim().to_owned()))
 }
 
 fn marks(vin: &Vin, asked: &Asked<'_>, message: &Message<'_>) -> Vec<(Vin, Mark)> {

@@ -140,7 +140,7 @@ fn a_setting_is_handed_on_as_it_was_written() {
     let car = Subject::Car(fixture::vin(C10));
     for (path, payload, key, value) in [
         ("polling_enabled/set", "OFF", "polling_enabled", "OFF"),
-        ("poll_interval_driving/set", "30.0", "poll_interval_driving", "30"),
+        ("poll_interval_driving/set", "30.0", "poll_interval_driving", "30.0"),
         ("poll_profile/set", "eco", "poll_profile", "eco"),
         ("quiet_hours_start/set", "22:00", "quiet_hours_start", "22:00"),
     ] {
