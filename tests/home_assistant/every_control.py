@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Uses every control that Home Assistant offers for a simulated car, and looks for each use at the simulated cloud.
+"""Uses every control that Home Assistant enables for a simulated car, and looks for each use at the simulated cloud.
 
     every_control.py --bridge target/release/leapmotor2mqtt [--car C10-REEV]
 
 One Home Assistant, one mosquitto, the simulated cloud with one plugged car on a fast clock, and the bridge with all
-commands allowed. All entities are enabled. Which service is called follows from the entity's domain and its attributes;
+commands allowed. Which service is called follows from the entity's domain and its attributes;
 each call waits for the result of the one before. What commands the car must be a write at the cloud, taken by it and
 not refused by the bridge. Run it with the Python of an environment made by scripts/install-home-assistant.
 Exit status: 0 all well, 1 findings, 2 the check could not run.
@@ -160,16 +160,12 @@ class EveryControl(Check):
         self.results = results
         self.used = 0
 
-    async def enable_all(self) -> None:
-        """Enables what is disabled by default; Home Assistant then loads the entry afresh by itself."""
-        for entry in await self.hass.mqtt_entities():
-            if entry["disabled_by"] is not None:
-                await self.hass.call("config/entity_registry/update", entity_id=entry["entity_id"], disabled_by=None)
-
-        async def settled() -> bool:
+    async def settled(self) -> None:
+        """Waits until Home Assistant shows everything."""
+        async def complete() -> bool:
             return not await self.unavailable()
 
-        await self.hass.until(settled, self.patience)
+        await self.hass.until(complete, self.patience)
 
     async def controls(self, broker: tuple[str, int]) -> None:
         """Every control of the car's device, in the order of their names."""
@@ -179,7 +175,11 @@ class EveryControl(Check):
             for component in await asyncio.to_thread(announced, broker)
             if commanding in json.dumps(component.get("avty", []))
         }
-        entries = [entry for entry in await self.hass.mqtt_entities() if self.vin in entry["unique_id"]]
+        entries = [
+            entry
+            for entry in await self.hass.mqtt_entities()
+            if self.vin in entry["unique_id"] and entry["disabled_by"] is None
+        ]
         for entry in sorted(entries, key=lambda entry: entry["entity_id"]):
             await self.entity(entry["entity_id"], entry["unique_id"] in commands)
 
@@ -260,7 +260,7 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
             return any(car["vin"] in entry["unique_id"] for entry in await hass.mqtt_entities())
 
         check.expect(await hass.until(found, arguments.patience), "the car was not announced")
-        await check.enable_all()
+        await check.settled()
         await check.controls(mosquitto.address)
         check.log()
         check.expect(check.used >= arguments.min_controls,
@@ -277,7 +277,7 @@ def main() -> int:
     parser.add_argument("--allow", nargs="*", metavar="COMMAND", help="commands of the driving class to allow",
                         default=["on3-on", "on3-off", "autopark", "piloted-parking", "fota-download", "fota-install",
                                  "fota-schedule", "speed-limit", "ble-key-restart"])
-    parser.add_argument("--min-controls", type=int, default=6, metavar="N")
+    parser.add_argument("--min-controls", type=int, default=30, metavar="N")
     parser.add_argument("--patience", type=float, default=120, metavar="SECONDS", help="how long to wait for each thing")
     parser.add_argument("--keep", action="store_true", help="keep the temporary folder with all logs")
     arguments = parser.parse_args()
