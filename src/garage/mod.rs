@@ -8,6 +8,7 @@ pub mod commander;
 pub mod confirmation;
 pub mod health;
 pub mod herald;
+mod keeper;
 pub mod keepsake;
 pub mod ledger;
 pub mod memory;

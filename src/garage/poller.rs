@@ -19,16 +19,15 @@ use crate::cloud::CloudError;
 use crate::store::Store;
 use crate::vehicle::car::Pending;
 use crate::vehicle::command::EffectGroup;
-use crate::vehicle::derive::{self, Memory};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
-use crate::vehicle::transitions::{self, Watch};
-use crate::vehicle::{Car, CarView, Fleet, Frame, Happening, PinStatus, Powertrain, Reading, VehicleState, Vin};
+use crate::vehicle::{Car, Fleet, Frame, Happening, PinStatus, Vin};
 
 use super::herald::{ALWAYS, Herald, NOW_AND_THEN};
+use super::keeper::Keeper;
 use super::later;
 use super::ledger::Standing;
 use super::memory::CarDocument;
-use super::plan::{self, Activities, Allowance, Phase};
+use super::plan::{self, Allowance, Phase};
 use super::session::{CallError, NoSession, SessionHandle};
 use super::settings::Wishes;
 
@@ -111,22 +110,6 @@ pub struct Poller {
     next_list: Timestamp,
     /// A car that should appear in the list, and until when it is looked for.
     expected: Option<(Vin, Timestamp)>,
-}
-
-/// One car in the poller's care.
-struct Keeper {
-    view: CarView,
-    memory: Memory,
-    watch: Watch,
-    last_read: Option<Timestamp>,
-    boost_until: Option<Timestamp>,
-    /// When something about the car changed last.
-    changed: Option<Timestamp>,
-    /// When the car said something new last.
-    advanced: Option<Timestamp>,
-    failures: u32,
-    /// The phase that was shown last.
-    phase: Option<Phase>,
 }
 
 /// What is planned for a car.
@@ -565,110 +548,5 @@ impl Poller {
             }
             changed
         });
-    }
-}
-
-impl Keeper {
-    fn new(car: Car, pin: PinStatus, document: CarDocument) -> Self {
-        let evidence = document
-            .evidence
-            .iter()
-            .filter_map(|name| Reading::from_name(name))
-            .collect();
-        let mut keeper = Self {
-            view: CarView {
-                car,
-                powertrain: Powertrain::Bev,
-                state: None,
-                evidence,
-                unknown_signals: document.unknown_signals,
-                pending: BTreeMap::new(),
-                pin,
-                reachable: true,
-            },
-            memory: document.memory,
-            watch: document.watch,
-            last_read: None,
-            boost_until: None,
-            changed: None,
-            advanced: None,
-            failures: 0,
-            phase: None,
-        };
-        keeper.view.powertrain = keeper.memory.powertrain();
-        keeper
-    }
-
-    fn accept(&mut self, frame: &Frame, now: Timestamp) -> derive::Verdict {
-        let verdict = derive::judge(frame, &self.memory);
-        self.view.evidence.extend(frame.readings.keys().copied());
-        self.view.unknown_signals.extend(frame.unknown.keys());
-        let (state, memory) = derive::derive(frame, &self.view.car.model, &self.memory, now);
-        self.view.powertrain = memory.powertrain();
-        self.view.reachable = true;
-        self.note_news(&state, now);
-        self.view.state = Some(state);
-        self.memory = memory;
-        verdict
-    }
-
-    /// Lets values that are too old lapse; tells whether anything changed.
-    fn expire(&mut self, now: Timestamp) -> bool {
-        let Some(state) = &self.view.state else { return false };
-        let refreshed = derive::refresh(&self.view.car.model, &self.memory, now);
-        let changed = *state != refreshed;
-        self.view.state = Some(refreshed);
-        changed
-    }
-
-    /// Takes note of when the car said something new, and when something about it changed.
-    fn note_news(&mut self, state: &VehicleState, now: Timestamp) {
-        match &self.view.state {
-            // How long it was silent before the first look is in what it says.
-            None => self.advanced = state.vehicle_time.map(|time| time.min(now)),
-            Some(before) => {
-                if state.vehicle_time > before.vehicle_time {
-                    self.advanced = Some(now);
-                }
-                if plan::differs(before, state) {
-                    self.changed = Some(now);
-                }
-            }
-        }
-    }
-
-    fn activities(&self, policy: &plan::Policy, time_zone: &TimeZone, now: Timestamp) -> Activities {
-        let local = now.to_zoned(time_zone.clone()).time();
-        let state = self.view.state.as_ref();
-        Activities {
-            activity: state.and_then(|state| state.motion.activity),
-            charger: state.and_then(|state| state.charging.charger),
-            stale: state.is_some_and(|state| state.stale),
-            boost_until: self.boost_until,
-            changed: self.changed,
-            advanced: self.advanced,
-            quiet: policy.quiet.is_some_and(|hours| hours.covers(local)),
-            failures: self.failures,
-        }
-    }
-
-    /// Finds out what happened since it was last asked.
-    fn compare(&mut self, answer: Option<derive::Verdict>, now: Timestamp) -> Vec<Happening> {
-        let Some(state) = &self.view.state else {
-            return Vec::new();
-        };
-        let (happenings, watch) = transitions::transitions(&self.watch, &self.view.car.vin, state, answer, now);
-        self.watch = watch;
-        happenings
-    }
-
-    fn document(&self) -> CarDocument {
-        let evidence = self.view.evidence.iter().map(|reading| reading.name().to_owned());
-        CarDocument {
-            memory: self.memory.clone(),
-            watch: self.watch.clone(),
-            evidence: evidence.collect(),
-            unknown_signals: self.view.unknown_signals.clone(),
-        }
     }
 }
