@@ -2,9 +2,9 @@
 //!
 //! It speaks MQTT 5 and 3.1.1 on two ports of the loopback interface. It knows neither no-local nor retain-as-published,
 //! so a live message with the retain bit is not told from a plain one. Subscriptions are granted with QoS 0
-//! (`at_most_once` says why). It runs in threads of its own and cannot be stopped before the process ends.
+//! (`front` says why). It runs in threads of its own and cannot be stopped before the process ends.
 
-mod at_most_once;
+mod front;
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
-use at_most_once::Version;
+use front::Version;
 
 /// Keeps the broker's own messages out of the log, as a directive of the log filter. It reports every client that comes
 /// and goes.
@@ -58,8 +58,8 @@ pub fn start() -> io::Result<Embedded> {
         v5: v5.local_addr()?,
         v311: v311.local_addr()?,
     };
-    at_most_once::serve(v5, inner_v5, Version::V5)?;
-    at_most_once::serve(v311, inner_v311, Version::V311)?;
+    front::serve(v5, inner_v5, Version::V5)?;
+    front::serve(v311, inner_v311, Version::V311)?;
     Ok(addresses)
 }
 

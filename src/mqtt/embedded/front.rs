@@ -1,7 +1,9 @@
-//! Stands in front of the embedded broker and asks it for every subscription with QoS 0.
+//! Stands in front of the embedded broker and makes up for two of its faults.
 //!
-//! To a subscription with a higher QoS that broker hands out the first hundred retained messages and never the rest; with
-//! QoS 0 it hands out all. A server may grant less than was asked for, so every client takes it.
+//! * To a subscription with a QoS above 0 it hands out the first hundred retained messages and never the rest; with QoS 0
+//!   it hands out all. So every subscription is asked for with QoS 0: a server may grant less than was asked for.
+//! * It acknowledges an UNSUBSCRIBE once for every filter in it. Home Assistant logs an error at the second, so only the
+//!   first is passed on.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,10 +11,13 @@ use std::thread;
 
 /// The type of a packet stands in the upper half of its first byte.
 const SUBSCRIBE: u8 = 8;
+const UNSUBACK: u8 = 11;
 /// The bits of a subscription's options that hold its QoS, in both versions.
 const QOS: u8 = 0b11;
-/// No subscription is larger; in bytes.
-const LARGEST_SUBSCRIBE: u64 = 1024 * 1024;
+/// No packet that is looked into is larger; in bytes.
+const LARGEST_READ: u64 = 1024 * 1024;
+/// Bytes of the packet identifier, at the front of what is looked into.
+const PACKET_ID: usize = 2;
 
 /// The version of MQTT spoken on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,32 +48,55 @@ fn connect(client: &TcpStream, broker: SocketAddr, version: Version) -> io::Resu
     for stream in [client, &broker] {
         stream.set_nodelay(true)?;
     }
-    let (mut answers, mut answered) = (broker.try_clone()?, client.try_clone()?);
+    let (answers, answered) = (broker.try_clone()?, client.try_clone()?);
     spawn("broker answers", move || {
-        let _ = io::copy(&mut answers, &mut answered);
+        let _ = back(BufReader::new(answers), BufWriter::new(&answered));
         answered.shutdown(Shutdown::Both)
     })?;
-    let forwarded = forward(BufReader::new(client), BufWriter::new(&broker), version);
+    let forwarded = forth(BufReader::new(client), BufWriter::new(&broker), version);
     broker.shutdown(Shutdown::Both)?;
     forwarded
 }
 
-/// Passes packets on until there are no more.
-fn forward(mut from: impl Read, mut to: impl Write, version: Version) -> io::Result<()> {
+/// Passes the client's packets on until there are no more.
+fn forth(from: impl Read, to: impl Write, version: Version) -> io::Result<()> {
+    pass(from, to, SUBSCRIBE, |body| {
+        lower(body, version);
+        true
+    })
+}
+
+/// Passes the broker's packets on until there are no more. It acknowledges all filters of one packet in a row.
+fn back(from: impl Read, to: impl Write) -> io::Result<()> {
+    let mut acknowledged = None;
+    pass(from, to, UNSUBACK, |body| {
+        let packet_id = body.first_chunk::<PACKET_ID>().copied();
+        packet_id.is_none() || acknowledged.replace(packet_id) != Some(packet_id)
+    })
+}
+
+/// Passes packets on until there are no more. Those of one type are looked into: what comes out of it goes on, or not.
+fn pass(
+    mut from: impl Read,
+    mut to: impl Write,
+    looked_into: u8,
+    mut look: impl FnMut(&mut Vec<u8>) -> bool,
+) -> io::Result<()> {
     loop {
         let mut first = [0];
         if from.read(&mut first)? == 0 {
             return Ok(());
         }
         let (length, encoded) = read_length(&mut from)?;
-        to.write_all(&first)?;
-        to.write_all(&encoded)?;
-        if first[0] >> 4 == SUBSCRIBE && length <= LARGEST_SUBSCRIBE {
+        let head = [&first, encoded.as_slice()].concat();
+        if first[0] >> 4 == looked_into && length <= LARGEST_READ {
             let mut body = Vec::new();
             from.by_ref().take(length).read_to_end(&mut body)?;
-            lower(&mut body, version);
-            to.write_all(&body)?;
+            if look(&mut body) {
+                to.write_all(&[head, body].concat())?;
+            }
         } else {
+            to.write_all(&head)?;
             io::copy(&mut from.by_ref().take(length), &mut to)?;
         }
         to.flush()?;
@@ -102,7 +130,6 @@ fn variable_length(bytes: &[u8]) -> Option<(usize, usize)> {
 
 /// Takes the QoS out of every subscription of a packet. A malformed one is left for the broker to refuse.
 fn lower(body: &mut [u8], version: Version) {
-    const PACKET_ID: usize = 2;
     let properties = match version {
         Version::V311 => Some(0),
         Version::V5 => body
@@ -126,8 +153,27 @@ mod tests {
 
     fn forwarded(packets: &[u8], version: Version) -> Vec<u8> {
         let mut out = Vec::new();
-        forward(packets, &mut out, version).unwrap();
+        forth(packets, &mut out, version).unwrap();
         out
+    }
+
+    fn answered(packets: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        back(packets, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn an_unsubscribe_is_acknowledged_once() {
+        let once = [0xb0, 2, 0, 7];
+        let v5 = [0xb0, 4, 0, 8, 0, 0];
+        let publish = [0x30, 4, 0, 1, b'a', 1];
+        let all = [&once[..], &once, &publish, &once, &v5, &v5, &once].concat();
+        // A packet identifier that comes again after another is a new packet's.
+        assert_eq!(answered(&all), [&once[..], &publish, &v5, &once].concat());
+        for malformed in [&[0xb0, 0, 0xb0, 0][..], &[0xb0, 1, 0], &[0xb0, 3, 0, 1]] {
+            assert_eq!(answered(malformed), malformed);
+        }
     }
 
     #[test]
@@ -163,7 +209,7 @@ mod tests {
                 assert_eq!(forwarded(packet, version), packet);
             }
         }
-        assert!(forward(&[0x82, 0xff, 0xff, 0xff, 0xff][..], io::sink(), Version::V5).is_err());
-        assert!(forward(&[0x30, 0x80][..], io::sink(), Version::V5).is_err());
+        assert!(forth(&[0x82, 0xff, 0xff, 0xff, 0xff][..], io::sink(), Version::V5).is_err());
+        assert!(forth(&[0x30, 0x80][..], io::sink(), Version::V5).is_err());
     }
 }
