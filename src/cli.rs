@@ -41,6 +41,8 @@ enum Command {
     Entities(EntitiesArgs),
     /// One raw status object to the values its entities show
     Decode(DecodeArgs),
+    /// Asks the running bridge whether it lives: for containers
+    Healthcheck(RunArgs),
     /// Removes every retained topic the bridge ever wrote
     Purge(RunArgs),
 }
@@ -140,6 +142,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => block_on(app::check::run(&args.into(), print)),
         Command::Entities(args) => entities(&args),
         Command::Decode(args) => decode(&args),
+        Command::Healthcheck(args) => app::healthcheck(&args.into(), print),
         Command::Purge(args) => block_on(app::purge(&args.into(), print)),
     }
 }

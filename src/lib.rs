@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod garage;
+pub mod health;
 pub mod homeassistant;
 pub mod logging;
 pub mod mqtt;

@@ -21,12 +21,13 @@ use crate::cloud::{self, AppCertificate, CloudSettings, Gateway, ServerIdentity,
 use crate::config::{self, ConfigError, Settings, Sources};
 use crate::garage::keepsake::{Keepsake, ServerPin};
 use crate::garage::{self, Garage};
+use crate::health::{Health, Monitor};
 use crate::mqtt::TlsFiles;
 use crate::store::{DataDir, Redactor, Secret, Store, Vault};
 use crate::vehicle::command::{gate, registry};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Vin, derive};
-use crate::{homeassistant, logging, mqtt, simulator};
+use crate::{health, homeassistant, logging, mqtt, simulator};
 
 use self::restarts::Restarts;
 
@@ -88,6 +89,14 @@ pub async fn purge(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> a
     Ok(ExitCode::SUCCESS)
 }
 
+/// `healthcheck`: asks the bridge that runs beside us whether it lives.
+pub fn healthcheck(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let loaded = config::load(Sources::of_process(start.config.clone())).map_err(WrongConfiguration)?;
+    let told = health::ask(loaded.settings.health.listen)?;
+    say(&told)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// `decode`: what the entities of a model show for one raw status object, as one JSON object. The frame's own time is
 /// taken for the present, and nothing is remembered from before.
 pub fn decode(text: &str, model: &Model) -> anyhow::Result<String> {
@@ -118,10 +127,27 @@ pub async fn bridge(
     logging: Logging,
     cancel: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
+    let (monitor, health) = Monitor::new();
+    let watching = CancellationToken::new();
+    let watched = tokio::spawn(monitor.run(settings.health.listen, watching.clone()));
+    let ending = lives(&settings, clock, &logging, &health, &cancel).await;
+    watching.cancel();
+    watched.await.context("the monitor died")?;
+    ending
+}
+
+/// One life after the other, as often as that is allowed.
+async fn lives(
+    settings: &Settings,
+    clock: Clock,
+    logging: &Logging,
+    health: &Health,
+    cancel: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
     let begun = std::time::Instant::now();
     let mut restarts = Restarts::default();
     loop {
-        match live(settings.clone(), clock, logging.clone(), cancel.clone()).await? {
+        match live(settings.clone(), clock, logging.clone(), health, cancel.clone()).await? {
             Ending::Told => return Ok(ExitCode::SUCCESS),
             Ending::AskedToRestart => return Ok(ExitCode::FAILURE),
             Ending::PartDied if restarts.allow(begun.elapsed()) => warn!("starting all parts of the bridge again"),
@@ -143,7 +169,13 @@ enum Ending {
     PartDied,
 }
 
-async fn live(settings: Settings, clock: Clock, logging: Logging, cancel: CancellationToken) -> anyhow::Result<Ending> {
+async fn live(
+    settings: Settings,
+    clock: Clock,
+    logging: Logging,
+    health: &Health,
+    cancel: CancellationToken,
+) -> anyhow::Result<Ending> {
     let Logging { redactor, dial } = logging;
     let directory = DataDir::open(&settings.data_dir)?;
     let (store, writer) = Store::open(&directory);
@@ -176,7 +208,8 @@ async fn live(settings: Settings, clock: Clock, logging: Logging, cancel: Cancel
         mqtt_options(&settings),
         wires,
         clock,
-    );
+    )
+    .watched_by(health.watch("mqtt"));
     tasks.spawn(named("mqtt", broker.run(parts.clone())));
     tasks.spawn(named(
         "manifest",
@@ -200,7 +233,7 @@ async fn live(settings: Settings, clock: Clock, logging: Logging, cancel: Cancel
     };
     tasks.spawn(named(
         "garage",
-        garage(settings, channels, clock, store, vault, parts.clone()),
+        garage(settings, channels, clock, store, vault, health.clone(), parts.clone()),
     ));
     let written = tokio::spawn(writer.run(writing.clone()));
 
@@ -257,6 +290,7 @@ async fn garage(
     clock: Clock,
     store: Store,
     vault: Vault,
+    health: Health,
     cancel: CancellationToken,
 ) {
     if settings.accounts.is_empty() {
@@ -284,6 +318,7 @@ async fn garage(
         language: settings.language.clone(),
     };
     Garage::new(accounts, rules, channels, clock, store, vault)
+        .watched_by(health)
         .run(cancel)
         .await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use super::error::ConfigError;
 use super::path::KeyPath;
 use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawMqtt, RawServerIdentity};
 use super::settings::{
-    Account, Admin, CarSettings, Certificates, Cloud, Commands, History, Mqtt, MqttTls, Network, ServerIdentity,
-    Settings, Telegram,
+    Account, Admin, CarSettings, Certificates, Cloud, Commands, Health, History, Mqtt, MqttTls, Network,
+    ServerIdentity, Settings, Telegram,
 };
 use crate::store::vault::KeySource;
 use crate::vehicle::Vin;
@@ -55,6 +56,9 @@ pub fn check(figment: &Figment, raw: Raw) -> Checked<Settings> {
             api_url: at.url("telegram.api_url", &raw.telegram.api_url, &["https://", "http://"])?,
         },
         admin: admin(&at, &raw.admin)?,
+        health: Health {
+            listen: at.address("health.listen", &raw.health.listen)?,
+        },
         hooks: hooks(&at, raw.hooks)?,
         language: raw.language,
         time_zone: time_zone(&at, raw.time_zone.as_deref())?,
@@ -164,8 +168,6 @@ fn mqtt(at: &Origins, raw: RawMqtt) -> Checked<Mqtt> {
 }
 
 fn admin(at: &Origins, raw: &RawAdmin) -> Checked<Admin> {
-    let listen = raw.listen.parse();
-    let listen = listen.map_err(|_| at.invalid("admin.listen", "an address and a port, like 127.0.0.1:8099"))?;
     let mut trusted_proxies = Vec::new();
     for (place, text) in &raw.trusted_proxies.0 {
         let refuse = || {
@@ -182,7 +184,7 @@ fn admin(at: &Origins, raw: &RawAdmin) -> Checked<Admin> {
     }
     Ok(Admin {
         enabled: raw.enabled,
-        listen,
+        listen: at.address("admin.listen", &raw.listen)?,
         session_days: raw.session_days,
         session_cookie_secure: raw.session_cookie_secure,
         trusted_proxies,
@@ -234,6 +236,11 @@ impl Origins<'_> {
 
     fn missing(&self, section: &str, name: &str) -> ConfigError {
         ConfigError::invalid(self.origin(section), &KeyPath::of(section).join(name), &"given")
+    }
+
+    fn address(&self, key: &str, text: &str) -> Checked<SocketAddr> {
+        text.parse()
+            .map_err(|_| self.invalid(key, "an address and a port, like 127.0.0.1:8099"))
     }
 
     /// An address that begins with one of these, with a host, without user name, query or a slash at the end.

@@ -104,6 +104,7 @@ pub const KEYS: &[Key] = &[
     key("admin.session_cookie_secure", Kind::Flag, Some("true"), "Only false for plain HTTP in a trusted network."),
     key("admin.trusted_proxies[]", Kind::Text, None, "Addresses or networks whose X-Forwarded headers are believed."),
     key("admin.cors_origins[]", Kind::Text, None, "Other origins that may call the page's interface."),
+    key("health.listen", Kind::Text, Some("127.0.0.1:8098"), "Address and port where /healthz tells whether the bridge lives; what `healthcheck` asks."),
     key("hooks.*", Kind::Text, None, "Command line to run on the event of this name; split like a shell does, run without one."),
     key("language", Kind::Text, Some("en"), "Language of names and notifications."),
     key("time_zone", Kind::Text, None, "IANA time zone of days, months and tariffs; absent: the system's."),

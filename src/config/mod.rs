@@ -21,8 +21,8 @@ use figment::Figment;
 pub use error::ConfigError;
 pub use keys::environment_example;
 pub use settings::{
-    Account, Admin, Alerts, CarSettings, Certificates, Cloud, Commands, History, Log, LogFormat, LogLevel, Mqtt,
-    MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
+    Account, Admin, Alerts, CarSettings, Certificates, Cloud, Commands, Health, History, Log, LogFormat, LogLevel,
+    Mqtt, MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
 };
 
 use layers::Layer;

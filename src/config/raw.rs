@@ -25,6 +25,7 @@ pub struct Raw {
     pub alerts: Alerts,
     pub telegram: RawTelegram,
     pub admin: RawAdmin,
+    pub health: RawHealth,
     #[serde(default)]
     pub hooks: BTreeMap<String, String>,
     pub language: String,
@@ -143,6 +144,12 @@ pub struct RawAdmin {
     pub trusted_proxies: Indexed<String>,
     #[serde(default)]
     pub cors_origins: Indexed<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawHealth {
+    pub listen: String,
 }
 
 /// A list whose places are the keys `0`, `1`, …, so that one layer can change a single place of another's list. The

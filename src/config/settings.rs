@@ -36,6 +36,8 @@ pub struct Settings {
     pub telegram: Telegram,
     /// The admin page.
     pub admin: Admin,
+    /// Where the health of the process can be asked for.
+    pub health: Health,
     /// Program and arguments to run, by event.
     pub hooks: BTreeMap<String, Vec<String>>,
     /// Language of names and notifications.
@@ -250,6 +252,13 @@ pub struct Admin {
     pub trusted_proxies: Vec<Network>,
     /// Other origins that may call the interface, as `https://host`.
     pub cors_origins: Vec<String>,
+}
+
+/// Where the health of the process can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Address and port of `/healthz`.
+    pub listen: SocketAddr,
 }
 
 /// A range of addresses: `192.168.1.0/24`, or a single one.

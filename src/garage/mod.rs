@@ -35,6 +35,7 @@ use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::cloud::{Credentials, Gateway};
+use crate::health::{Health, Pulse};
 use crate::store::{Store, Vault};
 use crate::vehicle::command::gate;
 use crate::vehicle::facts::{FactKey, FactUpdate};
@@ -128,6 +129,7 @@ pub struct Garage {
     clock: Clock,
     store: Store,
     vault: Vault,
+    health: Option<Health>,
 }
 
 /// One account at work.
@@ -155,6 +157,15 @@ impl Garage {
             clock,
             store,
             vault,
+            health: None,
+        }
+    }
+
+    /// Has its pollers show that they live.
+    pub fn watched_by(self, health: Health) -> Self {
+        Self {
+            health: Some(health),
+            ..self
         }
     }
 
@@ -167,6 +178,7 @@ impl Garage {
             clock,
             store,
             vault,
+            health,
         } = self;
         let Channels {
             mut requests,
@@ -250,6 +262,10 @@ impl Garage {
             };
             let (poller_task, poller) =
                 Poller::new(session.clone(), guidance.clone(), words, clock, store.clone(), outlets);
+            let pulse = health
+                .as_ref()
+                .map(|health| health.watch(format!("poller {}", index + 1)));
+            let poller_task = poller_task.watched_by(pulse.unwrap_or_else(Pulse::unwatched));
             tasks.spawn(poller_task.run(cancel.child_token()));
 
             let (slow_task, slow) = SlowReads::new(index, session.clone(), poller.clone(), slow_tools.clone());

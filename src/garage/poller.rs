@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::cloud::CloudError;
+use crate::health::Pulse;
 use crate::store::Store;
 use crate::vehicle::car::Pending;
 use crate::vehicle::command::EffectGroup;
@@ -110,6 +111,7 @@ pub struct Poller {
     next_list: Timestamp,
     /// A car that should appear in the list, and until when it is looked for.
     expected: Option<(Vin, Timestamp)>,
+    pulse: Pulse,
 }
 
 /// What is planned for a car.
@@ -201,14 +203,21 @@ impl Poller {
             cars: BTreeMap::new(),
             next_list: Timestamp::MIN,
             expected: None,
+            pulse: Pulse::unwatched(),
         };
         (poller, PollerHandle(notice))
+    }
+
+    /// Shows with this pulse that it lives.
+    pub fn watched_by(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
     }
 
     /// Polls until cancelled. One read is under way at a time; notices are taken meanwhile.
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut read: Option<Read> = None;
         loop {
+            self.pulse.beat();
             if read.is_none() {
                 read = self.next_read(self.clock.now());
             }

@@ -22,6 +22,7 @@ use super::settings::{MqttSettings, last_will};
 use super::troubles::Troubles;
 use super::wires::{News, Wires};
 use crate::clock::Clock;
+use crate::health::Pulse;
 use crate::homeassistant::{Options, command_event, command_trigger, event_messages};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::intent::CommandReport;
@@ -62,6 +63,7 @@ pub struct Bridge {
     troubles: Troubles,
     /// When ages are worked out again.
     age_at: Instant,
+    pulse: Pulse,
 }
 
 impl Bridge {
@@ -82,7 +84,13 @@ impl Bridge {
             events: Events::default(),
             troubles: Troubles::default(),
             age_at: Instant::now(),
+            pulse: Pulse::unwatched(),
         }
+    }
+
+    /// Shows with this pulse that it lives.
+    pub fn watched_by(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
     }
 
     /// Runs until it is told to stop. Whatever the broker does, it tries again.
@@ -107,6 +115,7 @@ impl Bridge {
                     () = stop.cancelled() => return,
                     news = self.wires.next(self.age_at) => self.take(news),
                 }
+                self.pulse.beat();
                 self.publisher.refresh(self.clock.now());
             }
         }
@@ -120,6 +129,7 @@ impl Bridge {
         let mut driver = pin!(drive(event_loop, sender));
         let mut link = Link::new(session);
         loop {
+            self.pulse.beat();
             self.publisher.refresh(self.clock.now());
             if link.is_up {
                 self.publish(&mut link)?;

@@ -5,13 +5,14 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("vehicle", &[]),
     ("protocol", &[]),
     ("clock", &[]),
+    ("health", &[]),
     ("store", &["vehicle", "clock"]),
     ("config", &["vehicle", "clock", "store"]),
     ("logging", &["store", "config"]),
     ("cloud", &["vehicle", "protocol", "clock", "config"]),
-    ("garage", &["vehicle", "clock", "config", "store", "cloud"]),
+    ("garage", &["vehicle", "clock", "health", "config", "store", "cloud"]),
     ("homeassistant", &["vehicle"]),
-    ("mqtt", &["vehicle", "clock", "config", "homeassistant"]),
+    ("mqtt", &["vehicle", "clock", "health", "config", "homeassistant"]),
     ("simulator", &["protocol", "clock"]),
 ];
 
@@ -56,7 +57,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["cloud", "alerts::telegram"]),
     ("rusqlite", &["history"]),
     ("teloxide", &["alerts::telegram"]),
-    ("axum", &["simulator", "admin"]),
+    ("axum", &["simulator", "admin", "health"]),
     // The tests of `cloud` serve TLS themselves, with certificates of their own.
     ("tokio_rustls", &["simulator", "cloud"]),
     ("rcgen", &["simulator", "cloud"]),

@@ -83,6 +83,7 @@ impl World {
             "mqtt": {"host": "127.0.0.1", "port": broker_port},
             "polling": {"parked_seconds": 5, "driving_seconds": 5, "charging_seconds": 5},
             "commands": {"spacing_seconds": 1},
+            "health": {"listen": "127.0.0.1:0"},
             "data_dir": self.directory.path().join("data"),
         })
     }
@@ -159,7 +160,7 @@ impl World {
 }
 
 /// A client for the control interface. It trusts nobody over TLS, which it never speaks.
-fn plain_http() -> reqwest::Client {
+pub fn plain_http() -> reqwest::Client {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
