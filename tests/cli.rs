@@ -307,12 +307,13 @@ async fn the_demo_names_its_two_ports_and_leaves_nothing_where_it_was_started() 
 async fn a_check_leaves_its_session_to_the_bridge_and_does_not_disturb_one_that_runs() {
     let Some(broker) = Mosquitto::start() else { return };
     let world = World::with_arguments(&["--car", "T03"]);
-    let configuration = world.configuration(broker.port());
+    let mut configuration = world.configuration(broker.port());
+    configuration["mqtt"]["client_id"] = json!("the-bridge");
     assert_eq!(check(&world, &configuration).code, Some(0));
     let again = check(&world, &configuration);
     assert!(again.out.contains("the kept session is good"), "{again:?}");
 
-    let _bridge = world.bridge(&configuration);
+    let bridge = world.bridge(&configuration);
     let state = "leapmotor2mqtt/bridge/state";
     until_retained(broker.port(), &[state], |held| {
         held.get(state).is_some_and(|payload| payload == "online")
@@ -322,5 +323,12 @@ async fn a_check_leaves_its_session_to_the_bridge_and_does_not_disturb_one_that_
     assert_eq!(meanwhile.code, Some(1), "{meanwhile:?}");
     assert!(meanwhile.out.contains("FAIL data directory"), "{meanwhile:?}");
     assert!(meanwhile.out.contains("ok   broker"), "{meanwhile:?}");
+    // A visitor of the same name would have had the broker end the connection of the bridge.
+    assert_eq!(
+        bridge.log().matches("connected to the broker").count(),
+        1,
+        "{}",
+        bridge.log()
+    );
     assert_eq!(world.count("/acct/v1/login").await, 1);
 }

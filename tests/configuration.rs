@@ -228,6 +228,16 @@ fn a_list_fits_into_one_variable() {
 }
 
 #[test]
+fn a_command_that_does_not_exist_is_named_with_the_nearest_that_does() {
+    let case = Case::yaml("commands: {allow: [autopark, speed-limt]}");
+    case.fails_with(&["config.yaml", "`commands.allow[1]`", "`speed-limt`", "`speed-limit`"]);
+    let case = Case::environment(&[("COMMANDS__DENY", "unlok")]);
+    case.fails_with(&["LEAPMOTOR2MQTT_COMMANDS__DENY", "`commands.deny[0]`", "`unlock`"]);
+    let aliases = Case::yaml("commands: {allow: [on3, SOFTWARE_INSTALL]}");
+    assert_eq!(aliases.settings().commands.allow.len(), 2);
+}
+
+#[test]
 fn a_single_place_of_a_list_can_be_changed_from_the_environment() {
     let yaml = "accounts: [{username: first}, {username: second, p12_password: kept}]";
     let accounts = Case::yaml(yaml)

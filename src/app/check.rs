@@ -53,7 +53,7 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
         vault: Option<&Vault>,
     ) -> anyhow::Result<Option<AppCertificate>> {
         let broker = format!("broker {}:{}", settings.mqtt.host, settings.mqtt.port);
-        match super::mqtt_settings(settings, vault) {
+        match super::visitor_settings(settings, vault) {
             Ok(mqtt) => self.step(&broker, mqtt::probe(&mqtt, &super::mqtt_options(settings)).await)?,
             Err(error) => self.step(&broker, Err::<(), _>(error))?,
         };

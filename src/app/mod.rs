@@ -24,7 +24,7 @@ use crate::garage::{self, Garage};
 use crate::health::{Health, Monitor};
 use crate::mqtt::TlsFiles;
 use crate::store::{DataDir, Redactor, Secret, Store, Vault};
-use crate::vehicle::command::{gate, registry};
+use crate::vehicle::command::gate;
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Vin, derive};
 use crate::{health, homeassistant, logging, mqtt, simulator};
@@ -81,7 +81,7 @@ pub async fn simulate(
 /// `purge`: takes everything of ours off the broker.
 pub async fn purge(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     let (settings, _) = prepare(start)?;
-    let removed = mqtt::purge(&mqtt_settings(&settings, None)?, &mqtt_options(&settings)).await?;
+    let removed = mqtt::purge(&visitor_settings(&settings, None)?, &mqtt_options(&settings)).await?;
     say(&format!(
         "{removed} retained topics removed from {}:{}",
         settings.mqtt.host, settings.mqtt.port
@@ -435,10 +435,7 @@ fn cloud_settings(settings: &Settings, store: Option<&Store>) -> anyhow::Result<
 
 fn mqtt_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<mqtt::MqttSettings> {
     let broker = &settings.mqtt;
-    let client_id = broker
-        .client_id
-        .clone()
-        .unwrap_or_else(|| format!("leapmotor2mqtt-{:08x}", random()));
+    let client_id = broker.client_id.clone().unwrap_or_else(new_client_id);
     let tls = broker.tls.as_ref().map(|tls| TlsFiles {
         ca: tls.ca.clone(),
         client: tls.client.clone(),
@@ -452,6 +449,19 @@ fn mqtt_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<m
         birth_delay_max: broker.birth_delay_max,
         ..mqtt::MqttSettings::plain(broker.host.clone(), broker.port, client_id)
     })
+}
+
+/// The same for a short visit, under a name of its own: a broker ends the connection of whoever had the name before,
+/// which would be the running bridge.
+fn visitor_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<mqtt::MqttSettings> {
+    Ok(mqtt::MqttSettings {
+        client_id: new_client_id(),
+        ..mqtt_settings(settings, vault)?
+    })
+}
+
+fn new_client_id() -> String {
+    format!("leapmotor2mqtt-{:08x}", random())
 }
 
 fn random() -> u32 {
@@ -494,17 +504,6 @@ fn language(tag: &str) -> homeassistant::Language {
 
 fn command_policy(settings: &Settings) -> gate::Policy {
     let commands = &settings.commands;
-    for name in commands
-        .allow
-        .iter()
-        .chain(&commands.deny)
-        .filter(|name| registry::find(name).is_none())
-    {
-        warn!(
-            name,
-            "commands.allow and commands.deny name a command that does not exist"
-        );
-    }
     gate::Policy {
         comfort: commands.comfort,
         opening: commands.opening,

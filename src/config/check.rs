@@ -10,8 +10,8 @@ use figment::Figment;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
-use super::error::ConfigError;
-use super::path::KeyPath;
+use super::error::{ConfigError, one_line};
+use super::path::{KeyPath, nearest};
 use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawMqtt, RawServerIdentity};
 use super::settings::{
     Account, Admin, CarSettings, Certificates, Cloud, Commands, Health, History, Mqtt, MqttTls, Network,
@@ -19,6 +19,7 @@ use super::settings::{
 };
 use crate::store::vault::KeySource;
 use crate::vehicle::Vin;
+use crate::vehicle::command::registry;
 
 /// With several bridges in a house, each answers at a moment of its own after Home Assistant has started.
 const BIRTH_DELAY_MAX: Duration = Duration::from_secs(10);
@@ -42,8 +43,8 @@ pub fn check(figment: &Figment, raw: Raw) -> Checked<Settings> {
             spacing: Duration::from_secs(raw.commands.spacing_seconds),
             comfort: raw.commands.comfort,
             opening: raw.commands.opening,
-            allow: raw.commands.allow.0.into_values().collect(),
-            deny: raw.commands.deny.0.into_values().collect(),
+            allow: commands(&at, "commands.allow", raw.commands.allow)?,
+            deny: commands(&at, "commands.deny", raw.commands.deny)?,
         },
         history: History {
             enabled: raw.history.enabled,
@@ -116,6 +117,19 @@ fn car(at: &Origins, here: &str, raw: RawCar) -> Checked<CarSettings> {
         pin: raw.pin.map(SecretString::from),
         name: raw.name,
     })
+}
+
+/// A list of commands, each by its name or an alias.
+fn commands(at: &Origins, key: &str, raw: Indexed<String>) -> Checked<Vec<String>> {
+    for (place, name) in &raw.0 {
+        if registry::find(name).is_none() {
+            let names = registry::COMMANDS
+                .iter()
+                .flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
+            return Err(at.unknown(&format!("{key}.{place}"), name, names));
+        }
+    }
+    Ok(raw.0.into_values().collect())
 }
 
 fn cloud(at: &Origins, raw: RawCloud) -> Checked<Cloud> {
@@ -232,6 +246,15 @@ impl Origins<'_> {
 
     fn invalid(&self, key: &str, expected: impl Display) -> ConfigError {
         ConfigError::invalid(self.origin(key), &KeyPath::of(key), &expected)
+    }
+
+    fn unknown<'k>(&self, key: &str, name: &str, known: impl Iterator<Item = &'k str>) -> ConfigError {
+        ConfigError::UnknownName {
+            origin: self.origin(key),
+            key: one_line(&KeyPath::of(key)),
+            name: one_line(&name),
+            nearest: nearest(name, known).to_owned(),
+        }
     }
 
     fn missing(&self, section: &str, name: &str) -> ConfigError {

@@ -25,6 +25,18 @@ pub enum ConfigError {
         /// Its name.
         new: &'static str,
     },
+    /// A name that does not exist, in a list of names.
+    #[error("{origin}: `{key}` names `{name}`, which does not exist; the nearest known name is `{nearest}`")]
+    UnknownName {
+        /// The file or variable.
+        origin: String,
+        /// The key.
+        key: String,
+        /// The name as it was written.
+        name: String,
+        /// The known name most like it.
+        nearest: String,
+    },
     /// A value that the key cannot have.
     #[error("{origin}: `{key}` must be {expected}")]
     Invalid {

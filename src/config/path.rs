@@ -97,9 +97,7 @@ impl KeyPath {
         let sections = rows
             .clone()
             .flat_map(|row| row.match_indices('.').map(move |(end, _)| &row[..end]));
-        rows.chain(sections)
-            .max_by(|a, b| likeness(&asked, a).total_cmp(&likeness(&asked, b)))
-            .unwrap_or_default()
+        nearest(&asked, rows.chain(sections))
     }
 
     /// `None` when the row is elsewhere, `Some(None)` when this is its path, otherwise its next segment.
@@ -162,8 +160,12 @@ fn is_index(segment: &str) -> bool {
     !segment.is_empty() && segment.len() <= 3 && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn likeness(asked: &str, known: &str) -> f64 {
-    strsim::normalized_damerau_levenshtein(asked, known)
+/// The known name most like the one asked for; empty when none is known.
+pub fn nearest<'k>(asked: &str, known: impl Iterator<Item = &'k str>) -> &'k str {
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(asked, known);
+    known
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
