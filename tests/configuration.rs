@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use leapmotor2mqtt::config::keys::{ENVIRONMENT_PREFIX, KEYS, Kind, variable};
-use leapmotor2mqtt::config::{Loaded, ServerIdentity, Settings, Sources, environment_example, load};
+use leapmotor2mqtt::config::{EntityNames, Loaded, ServerIdentity, Settings, Sources, environment_example, load};
 use leapmotor2mqtt::store::vault::KeySource;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -235,6 +235,49 @@ fn a_command_that_does_not_exist_is_named_with_the_nearest_that_does() {
     case.fails_with(&["LEAPMOTOR2MQTT_COMMANDS__DENY", "`commands.deny[0]`", "`unlock`"]);
     let aliases = Case::yaml("commands: {allow: [on3, SOFTWARE_INSTALL]}");
     assert_eq!(aliases.settings().commands.allow.len(), 2);
+}
+
+/// As if there were three entities.
+fn with_entities(yaml: &str) -> Case {
+    let mut case = Case::yaml(yaml);
+    case.sources.entities = EntityNames {
+        car: vec!["battery_level", "trunk"],
+        bridge: vec!["bridge_problem"],
+        renamed: vec![("soc", "battery_level")],
+    };
+    case
+}
+
+#[test]
+fn an_entity_is_wanted_or_not_for_all_cars_or_for_one() {
+    let settings = with_entities(&format!(
+        "{{entities: {{show: [battery_level], hide: [bridge_problem]}},
+           accounts: [{{username: a, cars: [{{vin: {VIN}, entities: {{hide: [battery_level]}}}}]}}]}}"
+    ))
+    .settings();
+    assert!(settings.entities.show.contains("battery_level") && settings.entities.hide.contains("bridge_problem"));
+    assert!(settings.accounts[0].cars[0].entities.hide.contains("battery_level"));
+}
+
+#[test]
+fn an_entity_that_cannot_be_wanted_is_refused_with_the_reason() {
+    let of_a_car = |entities: &str| {
+        with_entities(&format!(
+            "{{accounts: [{{username: a, cars: [{{vin: {VIN}, entities: {entities}}}]}}]}}"
+        ))
+    };
+    with_entities("entities: {hide: [batery_level]}").fails_with(&[
+        "config.yaml",
+        "`entities.hide[0]`",
+        "`batery_level`",
+        "`battery_level`",
+    ]);
+    with_entities("entities: {show: [trunk, soc]}").fails_with(&["`entities.show[1]`", "`battery_level`", "`soc`"]);
+    with_entities("entities: {show: [trunk], hide: [trunk]}").fails_with(&["`entities.hide[0]`", "both"]);
+    let place = "`accounts[0].cars[0].entities.show[0]`";
+    of_a_car("{show: [bridge_problem]}").fails_with(&[place, "one of the bridge"]);
+    of_a_car("{show: [bridge_problm]}").fails_with(&[place, "the nearest known name is `"]);
+    of_a_car("{shows: [trunk]}").fails_with(&["accounts[0].cars[0].entities.shows", "accounts[].cars[].entities.show"]);
 }
 
 #[test]

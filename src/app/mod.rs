@@ -484,6 +484,7 @@ fn mqtt_options(settings: &Settings) -> homeassistant::Options {
             .chain([STARTED])
             .collect(),
         policy: command_policy(settings),
+        choices: choices(settings),
         ..homeassistant::Options::default()
     }
 }
@@ -500,6 +501,29 @@ fn language(tag: &str) -> homeassistant::Language {
         );
         homeassistant::Language::English
     })
+}
+
+/// Which entities the owner wants, for all cars and for single ones.
+fn choices(settings: &Settings) -> homeassistant::Choices {
+    let choice = |entities: &config::Entities| homeassistant::Choice {
+        show: entities.show.clone(),
+        hide: entities.hide.clone(),
+    };
+    let cars = settings.accounts.iter().flat_map(|account| &account.cars);
+    homeassistant::Choices {
+        all: choice(&settings.entities),
+        cars: cars.map(|car| (car.vin.clone(), choice(&car.entities))).collect(),
+    }
+}
+
+/// The entities that settings may name.
+fn entity_names() -> config::EntityNames {
+    let past = homeassistant::Options::default().past.iter();
+    config::EntityNames {
+        car: homeassistant::names(homeassistant::Device::Car),
+        bridge: homeassistant::names(homeassistant::Device::Bridge),
+        renamed: past.filter_map(|past| Some((past.key, past.today?))).collect(),
+    }
 }
 
 fn command_policy(settings: &Settings) -> gate::Policy {
@@ -523,7 +547,11 @@ pub struct Logging {
 
 /// Reads the settings and starts logging, in the order in which each needs the one before.
 fn prepare(start: &Start) -> anyhow::Result<(Settings, Logging)> {
-    let loaded = config::load(Sources::of_process(start.config.clone())).map_err(WrongConfiguration)?;
+    let sources = Sources {
+        entities: entity_names(),
+        ..Sources::of_process(start.config.clone())
+    };
+    let loaded = config::load(sources).map_err(WrongConfiguration)?;
     let redactor = Redactor::default();
     for (kind, secret) in loaded.settings.secrets() {
         redactor.add(kind, secret);

@@ -10,11 +10,12 @@ use figment::Figment;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
+use super::EntityNames;
 use super::error::{ConfigError, one_line};
 use super::path::{KeyPath, nearest};
-use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawMqtt, RawServerIdentity};
+use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawEntities, RawMqtt, RawServerIdentity};
 use super::settings::{
-    Account, Admin, CarSettings, Certificates, Cloud, Commands, Health, History, Mqtt, MqttTls, Network,
+    Account, Admin, CarSettings, Certificates, Cloud, Commands, Entities, Health, History, Mqtt, MqttTls, Network,
     ServerIdentity, Settings, Telegram,
 };
 use crate::store::vault::KeySource;
@@ -27,11 +28,11 @@ const BIRTH_DELAY_MAX: Duration = Duration::from_secs(10);
 type Checked<T> = Result<T, ConfigError>;
 
 /// Checks the merged settings. The figment is asked where a refused value came from.
-pub fn check(figment: &Figment, raw: Raw) -> Checked<Settings> {
+pub fn check(figment: &Figment, raw: Raw, names: &EntityNames) -> Checked<Settings> {
     let at = Origins(figment);
     let data_dir = PathBuf::from(raw.data_dir);
     let settings = Settings {
-        accounts: accounts(&at, raw.accounts)?,
+        accounts: accounts(&at, raw.accounts, names)?,
         certificates: Certificates {
             app_cert: raw.certificates.app_cert.into(),
             app_key: raw.certificates.app_key.into(),
@@ -46,6 +47,7 @@ pub fn check(figment: &Figment, raw: Raw) -> Checked<Settings> {
             allow: commands(&at, "commands.allow", raw.commands.allow)?,
             deny: commands(&at, "commands.deny", raw.commands.deny)?,
         },
+        entities: entities(&at, "entities", raw.entities, names, true)?,
         history: History {
             enabled: raw.history.enabled,
             database: data_dir.join(raw.history.database),
@@ -77,7 +79,7 @@ pub fn check(figment: &Figment, raw: Raw) -> Checked<Settings> {
     Ok(settings)
 }
 
-fn accounts(at: &Origins, raw: Indexed<RawAccount>) -> Checked<Vec<Account>> {
+fn accounts(at: &Origins, raw: Indexed<RawAccount>, names: &EntityNames) -> Checked<Vec<Account>> {
     let (mut usernames, mut vins) = (BTreeSet::new(), BTreeSet::new());
     let mut accounts = Vec::new();
     for (place, account) in raw.0 {
@@ -94,7 +96,7 @@ fn accounts(at: &Origins, raw: Indexed<RawAccount>) -> Checked<Vec<Account>> {
         let mut cars = Vec::new();
         for (place, raw) in account.cars.0 {
             let here = format!("{here}.cars.{place}");
-            let car = car(at, &here, raw)?;
+            let car = car(at, &here, raw, names)?;
             if !vins.insert(car.vin.clone()) {
                 return Err(at.invalid(&format!("{here}.vin"), "another car than those before it"));
             }
@@ -110,13 +112,47 @@ fn accounts(at: &Origins, raw: Indexed<RawAccount>) -> Checked<Vec<Account>> {
     Ok(accounts)
 }
 
-fn car(at: &Origins, here: &str, raw: RawCar) -> Checked<CarSettings> {
+fn car(at: &Origins, here: &str, raw: RawCar, names: &EntityNames) -> Checked<CarSettings> {
     let vin = raw.vin.ok_or_else(|| at.missing(here, "vin"))?;
     Ok(CarSettings {
         vin: Vin::parse(&vin).map_err(|error| at.invalid(&format!("{here}.vin"), error))?,
         pin: raw.pin.map(SecretString::from),
         name: raw.name,
+        entities: entities(at, &format!("{here}.entities"), raw.entities, names, false)?,
     })
+}
+
+/// Which entities the owner wants, for all cars and the bridge or for one car.
+fn entities(at: &Origins, here: &str, raw: RawEntities, names: &EntityNames, with_bridge: bool) -> Checked<Entities> {
+    let lists = [("show", &raw.show), ("hide", &raw.hide)];
+    for (list, keys) in lists {
+        for (place, key) in &keys.0 {
+            let path = format!("{here}.{list}.{place}");
+            entity(at, &path, key, names, with_bridge)?;
+            if list == "hide" && raw.show.0.values().any(|shown| shown == key) {
+                return Err(at.invalid(&path, format!("in one of the two lists only, but `{key}` is in both")));
+            }
+        }
+    }
+    Ok(Entities {
+        show: raw.show.0.into_values().collect(),
+        hide: raw.hide.0.into_values().collect(),
+    })
+}
+
+fn entity(at: &Origins, path: &str, key: &str, names: &EntityNames, with_bridge: bool) -> Checked<()> {
+    let of_bridge = names.bridge.contains(&key);
+    if names.car.contains(&key) || (with_bridge && of_bridge) {
+        return Ok(());
+    }
+    if of_bridge {
+        return Err(at.invalid(path, format!("an entity of a car; `{key}` is one of the bridge")));
+    }
+    if let Some((_, today)) = names.renamed.iter().find(|(past, _)| *past == key) {
+        return Err(at.invalid(path, format!("`{today}`, as `{key}` is called now")));
+    }
+    let bridge = names.bridge.iter().filter(|_| with_bridge);
+    Err(at.unknown(path, key, names.car.iter().chain(bridge).copied()))
 }
 
 /// A list of commands, each by its name or an alias.

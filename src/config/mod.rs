@@ -21,8 +21,8 @@ use figment::Figment;
 pub use error::ConfigError;
 pub use keys::environment_example;
 pub use settings::{
-    Account, Admin, Alerts, CarSettings, Certificates, Cloud, Commands, Health, History, Log, LogFormat, LogLevel,
-    Mqtt, MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
+    Account, Admin, Alerts, CarSettings, Certificates, Cloud, Commands, Entities, Health, History, Log, LogFormat,
+    LogLevel, Mqtt, MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
 };
 
 use layers::Layer;
@@ -42,6 +42,19 @@ pub struct Sources {
     pub addon_options: Option<PathBuf>,
     /// Values that the command line sets, by the path of their key (`mqtt.host`).
     pub overrides: Vec<(String, String)>,
+    /// The entities that may be named.
+    pub entities: EntityNames,
+}
+
+/// The keys of entities, which another room knows.
+#[derive(Debug, Clone, Default)]
+pub struct EntityNames {
+    /// Those of a car.
+    pub car: Vec<&'static str>,
+    /// Those of the bridge.
+    pub bridge: Vec<&'static str>,
+    /// Keys of the past, each with its name of today.
+    pub renamed: Vec<(&'static str, &'static str)>,
 }
 
 impl Sources {
@@ -95,7 +108,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
         ConfigError::unreadable(&origin, &error)
     })?;
     Ok(Loaded {
-        settings: check::check(&figment, raw)?,
+        settings: check::check(&figment, raw, &sources.entities)?,
         warnings,
     })
 }

@@ -21,6 +21,8 @@ pub struct Raw {
     pub mqtt: RawMqtt,
     pub polling: Polling,
     pub commands: RawCommands,
+    #[serde(default)]
+    pub entities: RawEntities,
     pub history: RawHistory,
     pub alerts: Alerts,
     pub telegram: RawTelegram,
@@ -52,6 +54,17 @@ pub struct RawCar {
     pub vin: Option<String>,
     pub pin: Option<String>,
     pub name: Option<String>,
+    #[serde(default)]
+    pub entities: RawEntities,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct RawEntities {
+    #[serde(default)]
+    pub show: Indexed<String>,
+    #[serde(default)]
+    pub hide: Indexed<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! The settings as the rest of the program takes them: checked, with types that say what they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Settings {
     pub polling: Polling,
     /// Which commands are offered.
     pub commands: Commands,
+    /// Which entities the owner wants whatever speaks for or against them.
+    pub entities: Entities,
     /// The history module.
     pub history: History,
     /// The alerts module.
@@ -102,6 +104,17 @@ pub struct CarSettings {
     pub pin: Option<SecretString>,
     /// What to call it.
     pub name: Option<String>,
+    /// Which of its entities the owner wants; goes above what is said for all cars.
+    pub entities: Entities,
+}
+
+/// Which entities the owner wants or does not want, by their keys; none is in both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entities {
+    /// Shown in any case.
+    pub show: BTreeSet<String>,
+    /// Never shown.
+    pub hide: BTreeSet<String>,
 }
 
 /// Files of the app certificate, PEM.

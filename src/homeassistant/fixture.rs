@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::catalog::entity::{Attributes, Entity, Source};
-use super::{Facts, Language, Options, Policy, catalog};
+use super::{Facts, Options, catalog};
 use crate::vehicle::car::{Fleet, Pending};
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::facts::FactKey;
@@ -35,16 +35,11 @@ pub fn vin(text: &str) -> Vin {
 
 pub fn options() -> Options {
     Options {
-        base_topic: "leapmotor2mqtt".into(),
-        discovery_prefix: "homeassistant".into(),
-        status_topic: "homeassistant/status".into(),
         version: "1.2.3",
         support_url: "https://example.org/support",
-        language: Language::English,
         time_zone: TimeZone::get("Europe/Rome").unwrap(),
         expected_facts: facts_of_all_rows(),
-        policy: Policy::default(),
-        configuration_url: None,
+        ..Options::default()
     }
 }
 

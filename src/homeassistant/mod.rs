@@ -7,6 +7,7 @@
 //! Pure: it knows neither the broker connection nor the cloud, and the time is always an argument.
 
 pub mod catalog;
+mod choice;
 mod commands;
 mod discovery;
 mod events;
@@ -14,6 +15,7 @@ mod format;
 mod inbound;
 mod languages;
 mod offer;
+mod past;
 mod scene;
 mod signals;
 mod states;
@@ -26,14 +28,16 @@ use jiff::tz::TimeZone;
 
 use crate::vehicle::facts::{FactKey, Subject, Value};
 
-pub use catalog::entity::{Cadence, Entity, Platform};
+pub use catalog::entity::{Cadence, Device, Entity, Platform};
+pub use choice::{Choice, Choices};
 pub use commands::Policy;
 pub use discovery::{Discovery, bridge_discovery, car_discovery, with_removals};
 pub use events::{command_trigger, event_messages};
 pub use inbound::{Inbound, Inbox, Message, Refusal, Verdict, command_event, result_payload};
 pub use languages::Language;
+pub use past::{Past, car_topics, names, retired_topics};
 pub use scene::Scene;
-pub use states::{StateMessage, bridge_states, car_states, car_topics};
+pub use states::{StateMessage, bridge_states, car_states};
 pub use table::{Format, decode_values, table};
 pub use topics::{bridge_command_topics, command_topics};
 
@@ -58,6 +62,10 @@ pub struct Options {
     pub expected_facts: BTreeSet<FactKey>,
     /// Which commands the owner allows.
     pub policy: Policy,
+    /// Which entities the owner wants in any case or not at all.
+    pub choices: Choices,
+    /// Entities of earlier versions.
+    pub past: &'static [Past],
     /// The bridge's own page, if it has one.
     pub configuration_url: Option<String>,
 }
@@ -75,6 +83,8 @@ impl Default for Options {
             time_zone: TimeZone::UTC,
             expected_facts: BTreeSet::new(),
             policy: Policy::default(),
+            choices: Choices::default(),
+            past: past::PAST,
             configuration_url: None,
         }
     }

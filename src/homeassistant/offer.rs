@@ -5,28 +5,43 @@ use crate::homeassistant::{Facts, Options, Scene, catalog, commands};
 use crate::vehicle::facts::{FactKey, Subject};
 
 /// The rows of a car: those that make sense on it, whose value it has ever sent or somebody produces, and whose
-/// commands it may be sent.
+/// commands it may be sent. What the owner says of a row goes above all that.
 pub fn car_rows(scene: &Scene<'_>, facts: &Facts, options: &Options) -> impl Iterator<Item = &'static Entity> {
     let subject = Subject::Car(scene.view.car.vin.clone());
-    catalog::rows()
-        .filter(|row| row.device == Device::Car)
-        .filter(move |row| fits(row, scene) && permitted(row, scene, options) && witnessed(row, scene))
-        .filter(move |row| fact_of(row).is_none_or(|key| produced(&subject, key, facts, options)))
+    rows(Device::Car).filter(move |row| {
+        options.choices.of(&subject, row.key).unwrap_or_else(|| {
+            fits(row, scene)
+                && permitted(row, scene, options)
+                && witnessed(row, scene)
+                && fact_of(row).is_none_or(|key| produced(&subject, key, facts, options))
+        })
+    })
 }
 
 /// The rows of the bridge.
 pub fn bridge_rows(facts: &Facts, options: &Options) -> impl Iterator<Item = &'static Entity> {
-    catalog::rows()
-        .filter(|row| row.device == Device::Bridge)
-        .filter(|row| fact_of(row).is_none_or(|key| produced(&Subject::Bridge, key, facts, options)))
+    rows(Device::Bridge).filter(|row| {
+        options
+            .choices
+            .of(&Subject::Bridge, row.key)
+            .unwrap_or_else(|| fact_of(row).is_none_or(|key| produced(&Subject::Bridge, key, facts, options)))
+    })
 }
 
 /// The rows of a car that take messages.
 pub fn controls(scene: &Scene<'_>, options: &Options) -> impl Iterator<Item = &'static Entity> {
-    catalog::rows()
-        .filter(|row| row.device == Device::Car && row.takes_messages())
-        .filter(|row| fact_of(row).is_none_or(|key| options.expected_facts.contains(key)))
-        .filter(move |row| fits(row, scene) && permitted(row, scene, options))
+    let subject = Subject::Car(scene.view.car.vin.clone());
+    rows(Device::Car).filter(|row| row.takes_messages()).filter(move |row| {
+        options.choices.of(&subject, row.key).unwrap_or_else(|| {
+            fact_of(row).is_none_or(|key| options.expected_facts.contains(key))
+                && fits(row, scene)
+                && permitted(row, scene, options)
+        })
+    })
+}
+
+fn rows(device: Device) -> impl Iterator<Item = &'static Entity> {
+    catalog::rows().filter(move |row| row.device == device)
 }
 
 /// Whether any command can be sent to the car at all.

@@ -9,22 +9,27 @@ use crate::homeassistant::format;
 use crate::homeassistant::states::StateMessage;
 use crate::homeassistant::{Options, Scene};
 use crate::vehicle::Vin;
-use crate::vehicle::facts::Value;
+use crate::vehicle::facts::{Subject, Value};
 
 /// No car comes near; more numbers than this are a fault and would only bloat the discovery message.
 const MOST: usize = 300;
 
-/// The key of the family in the tables of names.
-const FAMILY: &str = "signal";
+/// The key of the family, in the tables of names and for the owner's choice.
+pub const FAMILY: &str = "signal";
 
 /// The key of the entity of a signal.
 pub fn key(signal: u32) -> String {
     format!("{FAMILY}_{signal}")
 }
 
-/// The signals of the car that have an entity.
+/// The signals of the car that have an entity: all, unless the owner wants none.
 pub fn of(scene: &Scene<'_>) -> impl Iterator<Item = u32> {
-    scene.view.unknown_signals.iter().copied().take(MOST)
+    let subject = Subject::Car(scene.view.car.vin.clone());
+    let most = match scene.options.choices.of(&subject, FAMILY) {
+        Some(false) => 0,
+        Some(true) | None => MOST,
+    };
+    scene.view.unknown_signals.iter().copied().take(most)
 }
 
 /// What the discovery message says about a signal, apart from its ids.

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use crate::homeassistant::catalog::entity::{Attributes, Cadence, Device, Entity, Platform, Source};
+use crate::homeassistant::catalog::entity::{Attributes, Cadence, Entity, Platform, Source};
 use crate::homeassistant::discovery::has_attributes;
-use crate::homeassistant::{Facts, Options, Scene, catalog, format, offer, signals};
+use crate::homeassistant::{Facts, Options, Scene, format, offer, signals};
+use crate::vehicle::CarView;
 use crate::vehicle::car::{Fleet, PinStatus};
 use crate::vehicle::facts::{FactKey, Subject, Value};
-use crate::vehicle::{CarView, Vin};
 
 /// The setting that says whether the car's place is published.
 const PUBLISH_LOCATION: FactKey = "publish_location";
@@ -53,28 +53,6 @@ pub fn bridge_states(_fleet: &Fleet, facts: &Facts, options: &Options, _now: Tim
     offer::bridge_rows(facts, options)
         .flat_map(|row| row_states(row, &Subject::Bridge, None, facts, options))
         .collect()
-}
-
-/// Every retained topic that may exist for a car, whatever it is offered now: to be cleared when the car goes.
-pub fn car_topics(vin: &Vin, options: &Options) -> Vec<String> {
-    let mut topics = vec![
-        options.availability_topic(vin),
-        options.commands_availability_topic(vin),
-    ];
-    for row in catalog::rows().filter(|row| row.device == Device::Car) {
-        if !matches!(row.source, Source::None | Source::Event) {
-            topics.push(options.car_topic(vin, row.key));
-        }
-        topics.extend(
-            row.parts
-                .iter()
-                .map(|part| options.car_topic(vin, &format!("{}/{}", row.key, part.name))),
-        );
-        if !matches!(row.attributes, Attributes::None) {
-            topics.push(options.car_topic(vin, &format!("{}/attributes", row.key)));
-        }
-    }
-    topics
 }
 
 fn row_states(

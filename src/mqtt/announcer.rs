@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use super::outbox::Retained;
 use crate::homeassistant::{Discovery, Options, Platform, with_removals};
 use crate::vehicle::Vin;
+use crate::vehicle::facts::Subject;
 
 /// The name every discovery message of ours gives as its origin, and the start of its object or node id.
 const ORIGIN: &str = "leapmotor2mqtt";
@@ -47,6 +48,8 @@ pub struct Announcement {
     pub messages: Vec<Retained>,
     /// Cars that are gone.
     pub gone: BTreeSet<Vin>,
+    /// Components that were announced and are not wanted any more, of those who are still there.
+    pub retired: BTreeSet<(Subject, String)>,
 }
 
 impl Announcer {
@@ -86,6 +89,12 @@ impl Announcer {
         for &discovery in wanted {
             let announced = self.announced_before(&discovery.topic);
             let removal = with_removals(discovery, &announced);
+            if let Some(subject) = object_of(&discovery.topic).and_then(subject_of) {
+                let retired = announced.keys().filter(|key| !discovery.components.contains_key(*key));
+                announcement
+                    .retired
+                    .extend(retired.map(|key| (subject.clone(), key.clone())));
+            }
             if removal.is_none()
                 && self
                     .held
@@ -197,6 +206,13 @@ fn object_of(topic: &str) -> Option<&str> {
         .find_map(|level| level.strip_prefix(ORIGIN)?.strip_prefix('_'))
 }
 
+fn subject_of(object: &str) -> Option<Subject> {
+    match object {
+        BRIDGE => Some(Subject::Bridge),
+        vin => Vin::parse(vin).ok().map(Subject::Car),
+    }
+}
+
 fn components_of(payload: &[u8]) -> BTreeMap<String, String> {
     let Ok(config) = serde_json::from_slice::<Json>(payload) else {
         return BTreeMap::new();
@@ -224,24 +240,15 @@ fn platform_named(name: &str) -> Option<Platform> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz::TimeZone;
     use serde_json::json;
 
     use super::*;
-    use crate::homeassistant::{Language, Policy};
 
     fn options() -> Options {
         Options {
-            base_topic: "leapmotor2mqtt".to_owned(),
-            discovery_prefix: "homeassistant".to_owned(),
-            status_topic: "homeassistant/status".to_owned(),
             version: "1.0.0",
             support_url: "https://example.com",
-            language: Language::English,
-            time_zone: TimeZone::UTC,
-            expected_facts: BTreeSet::new(),
-            policy: Policy::default(),
-            configuration_url: None,
+            ..Options::default()
         }
     }
 
@@ -317,6 +324,8 @@ mod tests {
         };
         let first: Json = serde_json::from_slice(&first.payload).unwrap();
         assert_eq!(first["cmps"]["old"], json!({"p": "number"}));
+        let car = Subject::Car(Vin::parse("A").unwrap());
+        assert_eq!(announcement.retired, BTreeSet::from([(car, "old".to_owned())]));
         assert_eq!(*second.payload, *less[0].payload.as_bytes());
         assert_eq!(announce(&mut announcer, &less, true), Announcement::default());
     }

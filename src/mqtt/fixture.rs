@@ -3,24 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use jiff::tz::TimeZone;
-
-use crate::homeassistant::{Language, Options, Policy};
+use crate::homeassistant::Options;
 use crate::vehicle::{Car, CarView, Fleet, Model, PinStatus, Powertrain, VehicleState, Vin};
 
 /// Usual topics, everything allowed.
 pub fn options() -> Options {
     Options {
-        base_topic: "leapmotor2mqtt".to_owned(),
-        discovery_prefix: "homeassistant".to_owned(),
-        status_topic: "homeassistant/status".to_owned(),
         version: "1.0.0",
         support_url: "https://example.com",
-        language: Language::English,
-        time_zone: TimeZone::UTC,
-        expected_facts: BTreeSet::new(),
-        policy: Policy::default(),
-        configuration_url: None,
+        ..Options::default()
     }
 }
 

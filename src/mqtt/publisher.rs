@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tracing::info;
 
 use super::announcer::{Announcer, Manifest};
 use super::outbox::{Outbox, Retained};
 use crate::homeassistant::{
     Discovery, Facts, Options, bridge_command_topics, bridge_discovery, bridge_states, car_discovery, car_states,
-    car_topics, command_topics,
+    car_topics, command_topics, retired_topics,
 };
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject};
 use crate::vehicle::{Car, CarView, Fleet, Powertrain, Reading, Vin};
@@ -220,12 +221,33 @@ impl Publisher {
         if !self.fleet_is_complete {
             self.call_missing_cars_unavailable();
         }
+        for (subject, key) in announcement.retired {
+            self.say_retired(&subject, &key);
+            let topics = retired_topics(&subject, &key, &self.options);
+            self.first.extend(topics.into_iter().map(cleared));
+        }
         for vin in announcement.gone {
             let subject = Subject::Car(vin.clone());
             self.outbox.update(&subject, Vec::new(), now);
             self.facts.retain(|(of, _), _| *of != subject);
             self.first
                 .extend(car_topics(&vin, &self.options).into_iter().map(cleared));
+        }
+    }
+
+    /// An automation that names the entity will look for it in vain.
+    fn say_retired(&self, subject: &Subject, key: &str) {
+        let vin = match subject {
+            Subject::Car(vin) => Some(tracing::field::display(vin)),
+            Subject::Bridge => None,
+        };
+        let past = self.options.past.iter().find(|past| past.key == key);
+        match past.and_then(|past| past.today) {
+            Some(today) => info!(
+                vin,
+                key, today, "an entity has another name now; the old one is removed"
+            ),
+            None => info!(vin, key, "an entity is not offered any more; it is removed"),
         }
     }
 
@@ -281,6 +303,7 @@ fn cleared(topic: String) -> Retained {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::homeassistant::{Device, Past};
     use crate::mqtt::fixture;
     use crate::vehicle::facts::Value;
 
@@ -379,6 +402,45 @@ mod tests {
         publisher.refresh(now());
         publisher.announce(now());
         assert_eq!(said(&mut publisher), ["online"]);
+    }
+
+    #[test]
+    fn an_entity_of_an_earlier_version_goes_with_its_topics() {
+        const PAST: &[Past] = &[Past {
+            device: Device::Car,
+            key: "state_of_charge",
+            today: Some("battery_level"),
+            topics: &["state_of_charge", "state_of_charge/attributes"],
+        }];
+        let config = "homeassistant/device/leapmotor2mqtt_LFZTEST0000000001/config";
+        let earlier = BTreeMap::from([("state_of_charge".to_owned(), "sensor".to_owned())]);
+        let manifest = Manifest {
+            announced: BTreeMap::from([(config.to_owned(), earlier)]),
+        };
+        let options = Options {
+            past: PAST,
+            ..fixture::options()
+        };
+        let mut publisher = Publisher::new(options, manifest);
+        publisher.take_fleet(fixture::fleet());
+        publisher.refresh(now());
+        publisher.announce(now());
+        let sent: Vec<Retained> = std::iter::from_fn(|| publisher.take_next(now())).collect();
+        let configs: Vec<serde_json::Value> = sent
+            .iter()
+            .filter(|message| &*message.topic == config)
+            .map(|message| serde_json::from_slice(&message.payload).unwrap())
+            .collect();
+        let shown = |config: &serde_json::Value| config["cmps"]["state_of_charge"].clone();
+        assert_eq!(
+            configs.iter().map(shown).collect::<Vec<_>>(),
+            [serde_json::json!({"p": "sensor"}), serde_json::Value::Null]
+        );
+        for topic in PAST[0].topics {
+            let topic = format!("leapmotor2mqtt/LFZTEST0000000001/{topic}");
+            let cleared = sent.iter().find(|message| *message.topic == *topic).expect(&topic);
+            assert!(cleared.payload.is_empty());
+        }
     }
 
     #[test]
