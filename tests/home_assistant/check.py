@@ -16,105 +16,20 @@ import collections
 import contextlib
 import itertools
 import json
-import os
 import pathlib
 import re
-import select
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 
-import paho.mqtt.client as paho
-
-from hass import SPEAKS_MQTT5, VERSION, HomeAssistant, HomeAssistantError, free_port
-
-BRIDGE_LIMIT = 60
-STOP_LIMIT = 20
-
-#: Records at warning level or above that a bare Home Assistant writes whatever the bridge does.
-HARMLESS = [
-    re.compile(pattern)
-    for pattern in (
-        # What --skip-pip itself causes.
-        r"Skipping pip installation",
-        # Native helpers that are not installed.
-        r"zlib_ng|turbojpeg|ffmpeg|FFmpeg",
-        # Voice integrations whose requirements the environment leaves out.
-        r"(Unable to set up|Setup failed for).*'assist_",
-        # A busy machine.
-        r"is taking over \d+ seconds|was still running after",
-    )
-]
+from checking import Check, conduct, parser
+from hass import SPEAKS_MQTT5, HomeAssistant
+from processes import STOP_LIMIT, Mosquitto, Program, address, mqtt_client, newest_request, writes
 
 
-class Bridge:
-    """The bridge's demo as a child process; its one line of JSON is in `line`."""
-
-    def __init__(self, program: pathlib.Path, broker: tuple[str, int] | None, log: pathlib.Path) -> None:
-        interpreter = [sys.executable] if program.suffix == ".py" else []
-        arguments = [*interpreter, str(program), "demo", "--json"]
-        if broker:
-            arguments += ["--mqtt", f"{broker[0]}:{broker[1]}"]
-        self._log = log.open("ab")
-        self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self._log, text=True)
-        self.line = self._read_line(log)
-
-    def _read_line(self, log: pathlib.Path) -> dict:
-        ready, _, _ = select.select([self._process.stdout], [], [], BRIDGE_LIMIT)
-        text = self._process.stdout.readline() if ready else ""
-        if not text:
-            self.stop()
-            raise RuntimeError("\n".join(["the demo printed no line", *tail(log)]))
-        return json.loads(text)
-
-    def stop(self) -> bool:
-        """Ends it as a supervisor would; whether it went by itself."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_LIMIT)
-            return True
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            return False
-        finally:
-            self._log.close()
-
-
-class Mosquitto:
-    """A broker of our own on a free port of the loopback interface."""
-
-    def __init__(self, folder: pathlib.Path) -> None:
-        program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-        if not program:
-            raise RuntimeError("mosquitto is not installed")
-        self.address = ("127.0.0.1", free_port())
-        configuration = folder / "mosquitto.conf"
-        configuration.write_text(f"listener {self.address[1]} 127.0.0.1\nallow_anonymous true\nlog_type warning\n"
-                                 "max_inflight_messages 0\nmax_queued_messages 0\n")
-        self._log = (folder / "mosquitto.log").open("wb")
-        self._process = subprocess.Popen([program, "-c", str(configuration)], stdout=self._log, stderr=self._log)
-        deadline = time.monotonic() + STOP_LIMIT
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(self.address, 1):
-                return
-            time.sleep(0.05)
-        self.stop()
-        raise RuntimeError(f"mosquitto did not start: {(folder / 'mosquitto.log').read_text()[-1000:]}")
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(STOP_LIMIT)
-        self._log.close()
-
-
-def address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host, int(port)
+def demo(program: pathlib.Path, broker: tuple[str, int] | None, folder: pathlib.Path) -> Program:
+    """The bridge's demo, on its own broker or on the one given."""
+    where = ["--mqtt", f"{broker[0]}:{broker[1]}"] if broker else []
+    return Program(program, ["demo", "--json", *where], folder / "bridge.log")
 
 
 def retained(broker: tuple[str, int], topic: str) -> bytes | None:
@@ -141,42 +56,14 @@ def publish(broker: tuple[str, int], topic: str, payload: bytes) -> None:
     client.loop_stop()
 
 
-def tail(log: pathlib.Path) -> list[str]:
-    """The last lines of a log."""
-    return log.read_text(errors="replace").splitlines()[-20:]
+class DemoCheck(Check):
+    """Judges what the demo shows."""
 
-
-def mqtt_client() -> paho.Client:
-    version = paho.MQTTv5 if SPEAKS_MQTT5 else paho.MQTTv311
-    return paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=version)
-
-
-class Check:
-    """Collects findings while it goes through the parts of the check."""
-
-    def __init__(self, hass: HomeAssistant, minimum: int, patience: float) -> None:
-        self.hass = hass
-        self.minimum = minimum
-        self.patience = patience
-        self.findings: list[str] = []
-
-    def expect(self, holds: bool, finding: str) -> None:
-        if not holds:
-            self.findings.append(finding)
-
-    async def unavailable(self) -> list[str]:
-        """Enabled entities that Home Assistant shows as unavailable, or not at all."""
-        enabled = [entry["entity_id"] for entry in await self.hass.mqtt_entities() if entry["disabled_by"] is None]
-        return [entity for entity in enabled if self.hass.states.get(entity, "unavailable") == "unavailable"]
-
-    async def entities(self) -> None:
+    async def entities(self, minimum: int) -> None:
         """Enough of them, all with a state, and none with the name of another or of its device."""
-        async def settled() -> bool:
-            return len(await self.hass.mqtt_entities()) >= self.minimum and not await self.unavailable()
-
-        await self.hass.until(settled, self.patience)
+        await self.settled(minimum)
         entries = await self.hass.mqtt_entities()
-        self.expect(len(entries) >= self.minimum, f"{len(entries)} entities, at least {self.minimum} expected")
+        self.expect(len(entries) >= minimum, f"{len(entries)} entities, at least {minimum} expected")
         for entity in await self.unavailable():
             self.expect(False, f"{entity} is enabled but unavailable")
 
@@ -212,7 +99,7 @@ class Check:
             expected = f"lock.leapmotor_{vin[-6:].lower()}_door_lock"
             self.expect(lock == expected, f"the lock is {lock}, expected {expected}")
 
-        before = max((request["n"] for request in await self.requests(control_url)), default=0)
+        before = await asyncio.to_thread(newest_request, control_url)
         start = len(self.hass.history)
         await self.hass.call("call_service", domain="lock", service="unlock", target={"entity_id": lock})
 
@@ -227,20 +114,10 @@ class Check:
         shown = list(itertools.dropwhile(lambda state: state == "locked", states))
         self.expect(shown == ["unlocking", "unlocked"], f"after lock.unlock {lock} showed {shown}")
 
-        new = [request for request in await self.requests(control_url) if request["n"] > before]
-        writes = [request for request in new if request.get("cmd_id") is not None]
-        contents = [(int(write["cmd_id"]), json.loads(write["cmd_content"])) for write in writes]
+        found = await asyncio.to_thread(writes, control_url, before)
+        contents = [(int(write["cmd_id"]), json.loads(write["cmd_content"])) for write in found]
         self.expect(contents == [(110, {"value": "unlock"})], f"lock.unlock made these writes: {contents}")
         print(f"  {lock}: {' → '.join(shown)}, {len(contents)} write(s)", flush=True)
-
-    @staticmethod
-    async def requests(control_url: str) -> list[dict]:
-        """What the simulated cloud was asked so far."""
-        def fetch() -> list[dict]:
-            with urllib.request.urlopen(f"{control_url}/requests", timeout=10) as answer:
-                return json.load(answer)
-
-        return await asyncio.to_thread(fetch)
 
     async def removal(self, vin: str, broker: tuple[str, int], restart) -> None:
         """A component on the broker that a restarted bridge does not offer disappears, and all others come back."""
@@ -272,14 +149,6 @@ class Check:
         self.expect(await self.hass.until(back, self.patience), f"unavailable after a restart: {await self.unavailable()}")
         print("  restarted: obsolete component removed, all entities back", flush=True)
 
-    def log(self) -> None:
-        """Nothing at warning level or above that is not known to be harmless."""
-        for level, logger, message in self.hass.log_records():
-            record = f"[{logger}] {message}"
-            known = any(pattern.search(record) for pattern in HARMLESS)
-            if level in ("WARNING", "ERROR", "CRITICAL") and not known:
-                self.findings.append(f"logged {level}: {record[:600]}")
-
 
 async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contextlib.ExitStack) -> list[str]:
     broker = None
@@ -288,14 +157,14 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
         stack.callback(mosquitto.stop)
         broker = mosquitto.address
 
-    running = [Bridge(arguments.bridge, broker, folder / "bridge.log")]
+    running = [demo(arguments.bridge, broker, folder)]
     stack.callback(lambda: running[0].stop())
-    line = running[0].line
+    line = running[0].line()
     car = line["cars"][0]
 
     async with HomeAssistant(folder / "hass", broker or address(line["mqtt" if SPEAKS_MQTT5 else "mqtt311"])) as hass:
-        check = Check(hass, arguments.min_entities, arguments.patience)
-        await check.entities()
+        check = DemoCheck(hass, arguments.patience)
+        await check.entities(arguments.min_entities)
         await check.unlock(car["vin"], line["control_url"])
 
         if broker:
@@ -303,7 +172,8 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
                 stopped = await asyncio.to_thread(running[0].stop)
                 check.expect(stopped, f"the bridge did not stop within {STOP_LIMIT} s")
                 await meanwhile()
-                running[0] = await asyncio.to_thread(Bridge, arguments.bridge, broker, folder / "bridge.log")
+                running[0] = demo(arguments.bridge, broker, folder)
+                await asyncio.to_thread(running[0].line)
 
             await check.removal(car["vin"], broker, restart)
         check.log()
@@ -311,36 +181,12 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bridge", type=pathlib.Path, required=True, metavar="PROGRAM")
-    parser.add_argument("--mosquitto", action="store_true", help="use mosquitto as broker and restart the bridge on it")
-    parser.add_argument("--min-entities", type=int, default=180, metavar="N")
-    parser.add_argument("--patience", type=float, default=120, metavar="SECONDS", help="how long to wait for each thing")
-    parser.add_argument("--keep", action="store_true", help="keep the temporary folder with all logs")
-    arguments = parser.parse_args()
-    arguments.bridge = arguments.bridge.resolve()
-
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="leapmotor2mqtt-check-"))
+    options = parser(__doc__)
+    options.add_argument("--mosquitto", action="store_true", help="use mosquitto as broker and restart the bridge on it")
+    options.add_argument("--min-entities", type=int, default=180, metavar="N")
+    arguments = options.parse_args()
     broker = "mosquitto" if arguments.mosquitto else "the embedded broker"
-    print(f"Home Assistant {VERSION}, MQTT {'5' if SPEAKS_MQTT5 else '3.1.1'}, {broker}", flush=True)
-    started = time.monotonic()
-    try:
-        with contextlib.ExitStack() as stack:
-            findings = asyncio.run(run(arguments, folder, stack))
-        if findings:
-            print("  the bridge's last words:", *tail(folder / "bridge.log"), sep="\n    ")
-    except (HomeAssistantError, OSError, RuntimeError, TimeoutError) as error:
-        print(f"the check could not run: {error!r}", file=sys.stderr)
-        return 2
-    finally:
-        if arguments.keep:
-            print(f"kept {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-    for finding in findings:
-        print(f"  finding: {finding}")
-    print(f"  {len(findings)} findings in {time.monotonic() - started:.0f} s")
-    return 1 if findings else 0
+    return conduct(f"MQTT {'5' if SPEAKS_MQTT5 else '3.1.1'}, {broker}", arguments, run)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,12 @@ import asyncio
 import contextlib
 import json
 import pathlib
-import select
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 
-from check import BRIDGE_LIMIT, STOP_LIMIT, Check, Mosquitto, mqtt_client, tail
-from hass import VERSION, HomeAssistant, HomeAssistantError
+from checking import Check, conduct, parser
+from hass import HomeAssistant, HomeAssistantError
+from processes import Listener, Mosquitto, SimulatedCloud, mqtt_client, newest_request, writes
 
 #: What a command may end as without being a finding: what was written and not confirmed is said, but may happen.
 WRITTEN = ("confirmed", "not_confirmed")
@@ -32,58 +28,6 @@ WRITTEN = ("confirmed", "not_confirmed")
 #: Features of Home Assistant's entities, by domain, that decide which services they take.
 COVER_CLOSE, COVER_POSITION = 2, 4
 CLIMATE_TEMPERATURE, CLIMATE_FAN, CLIMATE_PRESET = 1, 8, 16
-
-
-class Program:
-    """The bridge's program as a child process."""
-
-    def __init__(self, arguments: list[str], log: pathlib.Path, reads: bool = False) -> None:
-        self.log = log
-        self._file = log.open("ab")
-        output = subprocess.PIPE if reads else subprocess.DEVNULL
-        self._process = subprocess.Popen(arguments, stdout=output, stderr=self._file, text=True)
-
-    def line(self) -> dict:
-        ready, _, _ = select.select([self._process.stdout], [], [], BRIDGE_LIMIT)
-        text = self._process.stdout.readline() if ready else ""
-        if not text:
-            raise RuntimeError("\n".join(["no line was printed", *tail(self.log)]))
-        return json.loads(text)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._file.close()
-
-
-class Results:
-    """The results the bridge reports for one car, in their order."""
-
-    def __init__(self, broker: tuple[str, int], vin: str) -> None:
-        self.all: list[dict] = []
-        self._client = mqtt_client()
-        self._client.on_connect = lambda client, *_: client.subscribe(f"leapmotor2mqtt/{vin}/command/result", 1)
-        self._client.on_message = lambda *message: self.all.append(json.loads(message[-1].payload))
-        self._client.connect(*broker)
-        self._client.loop_start()
-
-    def ended(self) -> list[dict]:
-        return [result for result in self.all if result["state"] != "accepted"]
-
-    def stop(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-def control(url: str, method: str, path: str, body: dict | None = None) -> object:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, data, {"content-type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
 
 
 def announced(broker: tuple[str, int]) -> list[dict]:
@@ -153,19 +97,17 @@ def calls(domain: str, state: str, attributes: dict) -> list[tuple[str, dict]]:
 class EveryControl(Check):
     """Goes through the controls of one car."""
 
-    def __init__(self, hass: HomeAssistant, patience: float, url: str, vin: str, results: Results) -> None:
-        super().__init__(hass, minimum=1, patience=patience)
+    def __init__(self, hass: HomeAssistant, patience: float, url: str, vin: str, results: Listener) -> None:
+        super().__init__(hass, patience)
         self.url = url
         self.vin = vin
         self.results = results
         self.used = 0
 
-    async def settled(self) -> None:
-        """Waits until Home Assistant shows everything."""
-        async def complete() -> bool:
-            return not await self.unavailable()
-
-        await self.hass.until(complete, self.patience)
+    def ended(self) -> list[dict]:
+        """The final results of the car's commands, in their order."""
+        results = [json.loads(payload) for _, payload in self.results.heard]
+        return [result for result in results if result["state"] != "accepted"]
 
     async def controls(self, broker: tuple[str, int]) -> None:
         """Every control of the car's device, in the order of their names."""
@@ -197,8 +139,8 @@ class EveryControl(Check):
 
     async def use(self, entity: str, service: str, data: dict, commands: bool) -> None:
         domain, name = service.split(".")
-        before = max((request["n"] for request in await self.requests(self.url)), default=0)
-        known = len(self.results.ended())
+        before = await asyncio.to_thread(newest_request, self.url)
+        known = len(self.ended())
         try:
             await self.hass.call("call_service", domain=domain, service=name, service_data=data,
                                  target={"entity_id": entity})
@@ -210,17 +152,16 @@ class EveryControl(Check):
             return
 
         async def ended() -> bool:
-            return len(self.results.ended()) > known
+            return len(self.ended()) > known
 
         if not await self.hass.until(ended, self.patience):
             self.expect(False, f"{entity}: {service} {data} had no result")
             return
-        result = self.results.ended()[known]
-        new = [request for request in await self.requests(self.url) if request["n"] > before]
-        writes = [request for request in new if request.get("cmd_id") is not None and request["vin"] == self.vin]
-        shown = [(write["cmd_id"], write["cmd_content"], write["code"]) for write in writes]
+        result = self.ended()[known]
+        found = await asyncio.to_thread(writes, self.url, before)
+        shown = [(write["cmd_id"], write["cmd_content"], write["code"]) for write in found if write["vin"] == self.vin]
         told = f"{entity}: {service} {data or ''}: {result['command']} {result['state']}, {shown}"
-        good = len(writes) == 1 and writes[0]["code"] == 0 and result["state"] in WRITTEN
+        good = [code for *_, code in shown] == [0] and result["state"] in WRITTEN
         self.expect(good, told)
         print(f"  {told}", flush=True)
 
@@ -228,36 +169,21 @@ class EveryControl(Check):
 async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contextlib.ExitStack) -> list[str]:
     mosquitto = Mosquitto(folder)
     stack.callback(mosquitto.stop)
-    simulator = Program(
-        [str(arguments.bridge), "simulate", "--dir", str(folder / "cloud"), "--car", arguments.car,
-         "--speed", str(arguments.speed)], folder / "simulate.log", reads=True)
-    stack.callback(simulator.stop)
-    cloud = simulator.line()
-    account, url = cloud["accounts"][0], cloud["control_url"]
-    car = account["cars"][0]
+    cloud = SimulatedCloud(arguments.bridge, folder, [arguments.car], arguments.speed)
+    stack.callback(cloud.stop)
+    vin = cloud.vins[0]
     # A charge can only be started with a cable.
-    control(url, "POST", f"/cars/{car['vin']}/scenario", {"name": "plugged"})
-    (folder / "clock.json").write_text(json.dumps(cloud["clock"]))
-    (folder / "bridge.yaml").write_text(json.dumps({
-        "accounts": [{"username": account["username"], "password": account["password"],
-                      "cars": [{"vin": car["vin"], "pin": car["pin"]}]}],
-        "certificates": {"app_cert": cloud["app_cert"], "app_key": cloud["app_key"]},
-        "cloud": {"base_url": cloud["base_url"], "server_ca": cloud["server_ca"]},
-        "mqtt": {"host": mosquitto.address[0], "port": mosquitto.address[1]},
-        "commands": {"spacing_seconds": 1, "allow": arguments.allow},
-        "data_dir": str(folder / "data"),
-    }))
-    bridge = Program([str(arguments.bridge), "run", "--config", str(folder / "bridge.yaml"),
-                      "--simulated-clock", str(folder / "clock.json")], folder / "bridge.log")
+    cloud.scenario(vin, "plugged")
+    bridge = cloud.bridge(mosquitto.address, {"commands": {"spacing_seconds": 1, "allow": arguments.allow}})
     stack.callback(bridge.stop)
-    results = Results(mosquitto.address, car["vin"])
+    results = Listener(mosquitto.address, f"leapmotor2mqtt/{vin}/command/result")
     stack.callback(results.stop)
 
     async with HomeAssistant(folder / "hass", mosquitto.address) as hass:
-        check = EveryControl(hass, arguments.patience, url, car["vin"], results)
+        check = EveryControl(hass, arguments.patience, cloud.url, vin, results)
 
         async def found() -> bool:
-            return any(car["vin"] in entry["unique_id"] for entry in await hass.mqtt_entities())
+            return any(vin in entry["unique_id"] for entry in await hass.mqtt_entities())
 
         check.expect(await hass.until(found, arguments.patience), "the car was not announced")
         await check.settled()
@@ -270,39 +196,15 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bridge", type=pathlib.Path, required=True, metavar="PROGRAM")
-    parser.add_argument("--car", default="C10-REEV", metavar="MODEL")
-    parser.add_argument("--speed", type=float, default=10, metavar="FACTOR", help="simulated seconds per second")
-    parser.add_argument("--allow", nargs="*", metavar="COMMAND", help="commands of the driving class to allow",
-                        default=["on3-on", "on3-off", "autopark", "piloted-parking", "fota-download", "fota-install",
-                                 "fota-schedule", "speed-limit", "ble-key-restart"])
-    parser.add_argument("--min-controls", type=int, default=30, metavar="N")
-    parser.add_argument("--patience", type=float, default=120, metavar="SECONDS", help="how long to wait for each thing")
-    parser.add_argument("--keep", action="store_true", help="keep the temporary folder with all logs")
-    arguments = parser.parse_args()
-    arguments.bridge = arguments.bridge.resolve()
-
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="leapmotor2mqtt-controls-"))
-    print(f"Home Assistant {VERSION}, every control of a {arguments.car}", flush=True)
-    started = time.monotonic()
-    try:
-        with contextlib.ExitStack() as stack:
-            findings = asyncio.run(run(arguments, folder, stack))
-        if findings:
-            print("  the bridge's last words:", *tail(folder / "bridge.log"), sep="\n    ")
-    except (HomeAssistantError, OSError, RuntimeError, TimeoutError) as error:
-        print(f"the check could not run: {error!r}", file=sys.stderr)
-        return 2
-    finally:
-        if arguments.keep:
-            print(f"kept {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-    for finding in findings:
-        print(f"  finding: {finding}")
-    print(f"  {len(findings)} findings in {time.monotonic() - started:.0f} s")
-    return 1 if findings else 0
+    options = parser(__doc__)
+    options.add_argument("--car", default="C10-REEV", metavar="MODEL")
+    options.add_argument("--speed", type=float, default=10, metavar="FACTOR", help="simulated seconds per second")
+    options.add_argument("--allow", nargs="*", metavar="COMMAND", help="commands of the driving class to allow",
+                         default=["on3-on", "on3-off", "autopark", "piloted-parking", "fota-download", "fota-install",
+                                  "fota-schedule", "speed-limit", "ble-key-restart"])
+    options.add_argument("--min-controls", type=int, default=30, metavar="N")
+    arguments = options.parse_args()
+    return conduct(f"every control of a {arguments.car}", arguments, run)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import threading
 
 import paho.mqtt.client as paho
 
-from check import Mosquitto, address
+from processes import Mosquitto, address
 
 VIN = "LFZFAKE0000ABC123"
 TOPIC = f"leapmotor2mqtt/{VIN}"

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 from homeassistant import config_entries
@@ -72,21 +73,23 @@ def free_port() -> int:
 class HomeAssistant:
     """One instance in a folder of its own, connected to the broker given. Use it as an async context manager."""
 
-    def __init__(self, folder: pathlib.Path, broker: tuple[str, int]) -> None:
+    def __init__(self, folder: pathlib.Path, broker: tuple[str, int], configuration: str = "") -> None:
         self.folder = folder
-        self.log_file = folder / "check.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.states: dict[str, str] = {}
         #: Every state change since the start, oldest first.
         self.history: list[tuple[str, str]] = []
+        self._token: str | None = None
+        #: The log of every start.
+        self._logs: list[pathlib.Path] = []
         self._answers: dict[int, asyncio.Future] = {}
         self._changed = asyncio.Event()
-        self._write_configuration(broker)
-
-    def _write_configuration(self, broker: tuple[str, int]) -> None:
         (self.folder / ".storage").mkdir(parents=True)
-        (self.folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self.port))
+        (self.folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self.port) + configuration)
+        self._write_entry(broker)
+
+    def _write_entry(self, broker: tuple[str, int]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat()
         entry = {
             "created_at": now,
@@ -115,26 +118,40 @@ class HomeAssistant:
         (self.folder / ".storage" / "core.config_entries").write_text(json.dumps(document))
 
     async def __aenter__(self) -> "HomeAssistant":
-        self._output = (self.folder / "output.txt").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeassistant", "--config", str(self.folder), "--skip-pip", "--log-no-color",
-             "--log-file", str(self.log_file)],
-            stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_LIMIT))
-        self._reader = None
         try:
-            async with asyncio.timeout(BOOT_LIMIT):
-                await self._connect(await self._onboard())
-                await self._until_running()
+            await self._start()
         except BaseException:
             await self.__aexit__()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+        await self._session.close()
+
+    async def restart(self) -> None:
+        """Ends it as a user would, and starts it again."""
+        await self._stop()
+        self.states.clear()
+        await self._start()
+
+    async def _start(self) -> None:
+        self._logs.append(self.folder / f"check-{len(self._logs) + 1}.log")
+        self._reader = None
+        self._output = (self.folder / "output.txt").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "homeassistant", "--config", str(self.folder), "--skip-pip", "--log-no-color",
+             "--log-file", str(self._logs[-1])],
+            stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True)
+        async with asyncio.timeout(BOOT_LIMIT):
+            self._token = self._token or await self._answered(self._onboard)
+            await self._answered(self._connect)
+            await self._until_running()
+
+    async def _stop(self) -> None:
         if self._reader:
             self._reader.cancel()
-        await self._session.close()
         self._process.send_signal(signal.SIGTERM)
         try:
             await asyncio.to_thread(self._process.wait, STOP_LIMIT)
@@ -143,30 +160,32 @@ class HomeAssistant:
             self._process.wait()
         self._output.close()
 
-    async def _onboard(self) -> str:
-        """Creates the owner as a new user would, and returns an access token."""
-        owner = {"client_id": f"{self.url}/", "name": "Check", "username": "check", "password": uuid.uuid4().hex,
-                 "language": "en"}
+    async def _answered[Answer](self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer to a question that is asked until Home Assistant has come so far."""
         while True:
             if self._process.poll() is not None:
                 raise HomeAssistantError(f"it ended at once:\n{self._tail()}")
             try:
-                async with self._session.post(f"{self.url}/api/onboarding/users", json=owner) as answer:
-                    if answer.status == 200:
-                        code = (await answer.json())["auth_code"]
-                        break
-            except aiohttp.ClientConnectionError:
-                pass
-            await asyncio.sleep(0.2)
+                return await ask()
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.2)
+
+    async def _onboard(self) -> str:
+        """Creates the owner as a new user would, and returns an access token."""
+        owner = {"client_id": f"{self.url}/", "name": "Check", "username": "check", "password": uuid.uuid4().hex,
+                 "language": "en"}
+        async with self._session.post(f"{self.url}/api/onboarding/users", json=owner) as answer:
+            answer.raise_for_status()
+            code = (await answer.json())["auth_code"]
         form = {"grant_type": "authorization_code", "code": code, "client_id": owner["client_id"]}
         async with self._session.post(f"{self.url}/auth/token", data=form) as answer:
             answer.raise_for_status()
             return (await answer.json())["access_token"]
 
-    async def _connect(self, token: str) -> None:
+    async def _connect(self) -> None:
         self._socket = await self._session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0, heartbeat=20)
         await self._socket.receive_json()
-        await self._socket.send_json({"type": "auth", "access_token": token})
+        await self._socket.send_json({"type": "auth", "access_token": self._token})
         answer = await self._socket.receive_json()
         if answer["type"] != "auth_ok":
             raise HomeAssistantError(f"the websocket refused the token: {answer}")
@@ -229,7 +248,8 @@ class HomeAssistant:
     def log_records(self) -> list[tuple[str, str, str]]:
         """Level, logger and message of every record logged so far; continuation lines belong to their record."""
         records: list[tuple[str, str, str]] = []
-        for line in self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []:
+        lines = [line for log in self._logs if log.exists() for line in log.read_text(errors="replace").splitlines()]
+        for line in lines:
             if match := LOG_LINE.match(line):
                 records.append((match["level"], match["logger"], match["message"]))
             elif records:
