@@ -144,6 +144,8 @@ pub enum Reason {
     DeniedByPolicy,
     /// Not while the car moves.
     Moving,
+    /// Not while nobody knows whether the car moves: it has fallen silent on the way, or has not said yet.
+    MotionUnknown,
     /// Only with the gear in P.
     NotInPark,
     /// Only with a cable plugged in.
@@ -185,6 +187,7 @@ impl Reason {
             Self::ModelUnsupported => "model_unsupported",
             Self::DeniedByPolicy => "denied_by_policy",
             Self::Moving => "moving",
+            Self::MotionUnknown => "motion_unknown",
             Self::NotInPark => "not_in_park",
             Self::NotPlugged => "not_plugged",
             Self::PinMissing => "pin_missing",

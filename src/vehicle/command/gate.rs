@@ -1,6 +1,7 @@
 //! Whether a request may go to the car now: asked when it arrives, and in part once more just before it is written.
 //!
-//! What the bridge does not know never blocks; the cloud and the car are the last judges, and their refusal is shown.
+//! What the bridge does not know does not block; the cloud and the car are the last judges, and their refusal is shown.
+//! With one exception: what a moving car must not do is not sent while nobody knows whether it moves.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use super::registry::{self, Precondition, Spec};
 use super::{Command, EffectGroup, Risk};
 use crate::vehicle::intent::{CommandRequest, Reason};
 use crate::vehicle::state::Gear;
-use crate::vehicle::{Car, CarView, Model, PinStatus, VehicleState};
+use crate::vehicle::{Car, CarView, Model, PinStatus, Reading, VehicleState};
 
 /// From receipt to write without a deadline of its own: what opens the car must not come late.
 const OPENING_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
@@ -146,17 +147,30 @@ fn ready(spec: &Spec, view: &CarView) -> Result<(), Reason> {
         PinStatus::Rejected if spec.needs_pin => return Err(Reason::PinRejected),
         _ => {}
     }
-    let Some(state) = &view.state else { return Ok(()) };
     spec.preconditions
         .iter()
-        .find_map(|precondition| contradiction(*precondition, state))
+        .find_map(|precondition| contradiction(*precondition, view))
         .map_or(Ok(()), Err)
 }
 
-fn contradiction(precondition: Precondition, state: &VehicleState) -> Option<Reason> {
+/// By these readings a car says whether it moves. One that has never sent any will never say.
+const MOTION: [Reading; 3] = [Reading::Gear, Reading::Speed, Reading::KeyOn3];
+
+fn contradiction(precondition: Precondition, view: &CarView) -> Option<Reason> {
+    let state = view.state.as_ref();
+    if precondition == Precondition::NotMoving {
+        return match state.and_then(|state| state.motion.driving) {
+            Some(driving) => driving.then_some(Reason::Moving),
+            // It was last seen driving and has been silent since, or has not been heard in this run.
+            None => MOTION
+                .iter()
+                .any(|reading| view.evidence.contains(reading))
+                .then_some(Reason::MotionUnknown),
+        };
+    }
+    let state: &VehicleState = state?;
     match precondition {
-        // A car last seen driving may still drive, however old the picture is.
-        Precondition::NotMoving => (state.motion.driving == Some(true)).then_some(Reason::Moving),
+        Precondition::NotMoving => None,
         // Gear and plug of an old picture say nothing about now.
         _ if state.stale => None,
         Precondition::InPark => state
@@ -376,10 +390,7 @@ mod tests {
         for command in [Command::Unlock, Command::TrunkOpen, Command::ChargeStart] {
             assert!(admit_now(command, &unknown, &policy).is_ok());
         }
-        let driving = with(|state| {
-            state.motion.driving = Some(true);
-            state.stale = true;
-        });
+        let driving = with(|state| state.motion.driving = Some(true));
         assert_eq!(admit_now(Command::Unlock, &driving, &policy), Err(Reason::Moving));
         assert!(admit_now(Command::QuickCool, &driving, &policy).is_ok());
         let reverse = with(|state| state.motion.gear = Some(Gear::R));
@@ -398,6 +409,34 @@ mod tests {
         assert_eq!(
             admit_now(Command::ChargeStart, &unplugged, &policy),
             Err(Reason::NotPlugged)
+        );
+    }
+
+    #[test]
+    fn a_car_that_fell_silent_on_the_way_is_not_taken_to_stand() {
+        let policy = Policy::default();
+        let mut car = view(Model::C10);
+        car.evidence.insert(Reading::Gear);
+        for state in [None, Some(VehicleState::default())] {
+            car.state = state;
+            for command in [Command::Unlock, Command::TrunkOpen] {
+                assert_eq!(admit_now(command, &car, &policy), Err(Reason::MotionUnknown));
+            }
+            assert!(admit_now(Command::QuickCool, &car, &policy).is_ok());
+        }
+        let mut parked = VehicleState::default();
+        parked.motion.driving = Some(false);
+        parked.stale = true;
+        car.state = Some(parked);
+        assert!(
+            admit_now(Command::Unlock, &car, &policy).is_ok(),
+            "it stood and still does"
+        );
+        car.state = None;
+        car.evidence = BTreeSet::from([Reading::Soc]);
+        assert!(
+            admit_now(Command::Unlock, &car, &policy).is_ok(),
+            "it never says whether it moves"
         );
     }
 

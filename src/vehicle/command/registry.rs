@@ -67,7 +67,8 @@ impl Spec {
     }
 }
 
-/// What must hold in the car before a command is written. Only a known contradiction stops it.
+/// What must hold in the car before a command is written. Only a known contradiction stops it, and doubt about the
+/// motion of a car that does report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
     /// The car does not drive.
