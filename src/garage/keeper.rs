@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tracing::{info, warn};
 
 use crate::vehicle::derive::{self, Memory};
 use crate::vehicle::transitions::{self, Watch};
@@ -29,7 +30,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(car: Car, pin: PinStatus, document: CarDocument) -> Self {
+    /// A car as it was left; its last picture is shown at once, as old as it is.
+    pub(super) fn new(car: Car, pin: PinStatus, document: CarDocument, now: Timestamp) -> Self {
         let evidence = document
             .evidence
             .iter()
@@ -56,6 +58,11 @@ impl Keeper {
             phase: None,
         };
         keeper.view.powertrain = keeper.memory.powertrain();
+        if keeper.memory.has_frame() {
+            let state = derive::refresh(&keeper.view.car.model, &keeper.memory, now);
+            keeper.note_news(&state, now);
+            keeper.view.state = Some(state);
+        }
         keeper
     }
 
@@ -68,8 +75,21 @@ impl Keeper {
         self.view.reachable = true;
         self.note_news(&state, now);
         self.view.state = Some(state);
+        self.log_rejections(&memory);
         self.memory = memory;
         verdict
+    }
+
+    /// Says what is not believed of what the car says: once for each field and reason, until a good value comes.
+    fn log_rejections(&self, after: &Memory) {
+        let vin = &self.view.car.vin;
+        let (before, after) = (self.memory.rejections(), after.rejections());
+        for (field, reason) in after.begun_since(before) {
+            warn!(%vin, field, reason = reason.name(), "the car says what cannot be true; the last good value stays");
+        }
+        for field in after.recovered_since(before) {
+            info!(%vin, field, "the car says what can be true again");
+        }
     }
 
     /// Lets values that are too old lapse; tells whether anything changed.

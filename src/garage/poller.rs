@@ -397,8 +397,9 @@ impl Poller {
             } else {
                 info!(%vin, model = %car.model, "car found");
                 let pin = word.pin.unwrap_or(PinStatus::Missing);
+                let document = CarDocument::read(&self.store, &vin);
                 self.cars
-                    .insert(vin.clone(), Keeper::new(car, pin, CarDocument::read(&self.store, &vin)));
+                    .insert(vin.clone(), Keeper::new(car, pin, document, self.clock.now()));
                 // The router is gone only when the bridge stops.
                 let _ = self.roll.send(RollCall::Appeared(self.account, vin.clone())).await;
             }

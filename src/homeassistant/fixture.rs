@@ -70,6 +70,8 @@ pub fn car(code: &str, number: &str, powertrain: Powertrain) -> CarView {
     let mut state = VehicleState {
         vehicle_time: Some(at("2026-11-21T06:00:00Z")),
         received: Some(at("2026-11-21T06:09:30Z")),
+        answered: Some(at("2026-11-21T06:09:30Z")),
+        frozen: Some(false),
         ..VehicleState::default()
     };
     for reading in &evidence {

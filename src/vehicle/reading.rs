@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value as the car sent it: booleans as 0 and 1, numeric text as number, other text as it is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum RawValue {
     /// A finite number.
     Number(f64),
@@ -37,7 +39,8 @@ impl fmt::Display for RawValue {
 }
 
 /// Where a coordinate came from, which says how far its sign can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SignOrigin {
     /// The signed slot; it sometimes carries the absolute value all the same.
     Signed,
@@ -48,7 +51,7 @@ pub enum SignOrigin {
 }
 
 /// One axis of the position as received.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Coordinate {
     /// Degrees; north and east positive if the sign can be trusted.
     pub degrees: f64,
@@ -57,7 +60,8 @@ pub struct Coordinate {
 }
 
 /// One status answer in neutral terms. A value that is missing was not said by the car.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Frame {
     /// The car's own time of this frame.
     pub vehicle_time: Option<Timestamp>,
@@ -66,6 +70,7 @@ pub struct Frame {
     /// East-west position as received.
     pub longitude: Option<Coordinate>,
     /// Everything we have a name for.
+    #[serde(deserialize_with = "known_readings")]
     pub readings: BTreeMap<Reading, RawValue>,
     /// Signals without a name, by their number, for diagnosis.
     pub unknown: BTreeMap<u32, RawValue>,
@@ -115,6 +120,19 @@ impl Frame {
     /// Stores a reading; used by the decoder and by tests.
     pub fn set(&mut self, reading: Reading, value: f64) {
         self.readings.insert(reading, RawValue::Number(value));
+    }
+}
+
+/// Reads readings back; those whose name no longer exists are left out.
+fn known_readings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Reading, RawValue>, D::Error> {
+    let named = BTreeMap::<String, RawValue>::deserialize(deserializer)?;
+    let known = |(name, value): (String, RawValue)| Some((Reading::from_name(&name)?, value));
+    Ok(named.into_iter().filter_map(known).collect())
+}
+
+impl Serialize for Reading {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

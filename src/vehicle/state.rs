@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::derive::rejections::Rejections;
 use super::reading::Frame;
 use super::units::{
     Bar, Kilometers, KilometersPerHour, KilowattHours, Kilowatts, Liters, LitersPer100Kilometers, Minutes, Percent,
@@ -24,8 +25,15 @@ pub struct VehicleState {
     pub vehicle_time: Option<Timestamp>,
     /// When the cloud last answered with a frame, by our clock.
     pub received: Option<Timestamp>,
+    /// When the cloud last answered a question about this car, whatever it said, by our clock.
+    pub answered: Option<Timestamp>,
     /// Whether the car's own time is so old that live values are no longer believed.
     pub stale: bool,
+    /// Whether the cloud repeats an old word of the car although the car should be talking. A car that sleeps is right
+    /// to be silent.
+    pub frozen: Option<bool>,
+    /// What of its frames was not believed.
+    pub rejections: Rejections,
     /// Pack, range and fuel.
     pub battery: Battery,
     /// Plug and charging.

@@ -1,15 +1,14 @@
 //! What we know of the car as a member of the account, and how fresh it is.
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::builder::{binary, entity, moment, sensor, words};
 use super::entity::{Entity, Fits, Platform, Wish};
-use crate::homeassistant::scene::{number, pressed, word};
+use crate::homeassistant::scene::{Scene, flag, number, pressed, word};
 use crate::vehicle::Reading as R;
 use crate::vehicle::car::PinStatus;
 use crate::vehicle::facts::Value;
 use crate::vehicle::intent::{BridgeAction, Intent};
-use crate::vehicle::state::Activity;
 
 pub const ROWS: &[Entity] = &[
     binary("vehicle_online", "Vehicle online")
@@ -23,13 +22,11 @@ pub const ROWS: &[Entity] = &[
     binary("frame_frozen", "Car not reporting")
         .class("problem")
         .diagnostic()
-        .known(|car| {
-            car.state.vehicle_time?;
-            // What a silent car did last is given up unless it was parked.
-            let parked = car.state.motion.activity == Some(Activity::Parked);
-            Some(Value::Flag(car.state.stale && !parked))
-        })
-        .note("On when a car fell silent that should be talking; a sleeping car is not a problem."),
+        .known(|car| flag(car.state.frozen))
+        .note(
+            "On when a car fell silent that should be talking: for a quarter of an hour while it drives or charges, for \
+             hours while it is parked and the cloud repeats its last word. A sleeping car is not a problem.",
+        ),
     sensor("data_age", "Data age")
         .measures(Some("duration"), "s", 0)
         .diagnostic()
@@ -39,11 +36,14 @@ pub const ROWS: &[Entity] = &[
     moment("last_vehicle_update", "Last vehicle update")
         .diagnostic()
         .at_most_every(5)
-        .known(|car| car.state.vehicle_time.map(Value::Time)),
+        .known(|car| car.state.vehicle_time.map(Value::Time))
+        .attributes(rejected)
+        .note("The attributes say what the car sent that cannot be true, how often and why; the last good value stays."),
     moment("last_cloud_refresh", "Last cloud refresh")
         .diagnostic()
         .at_most_every(15)
-        .known(|car| car.state.received.map(Value::Time)),
+        .known(|car| car.state.answered.map(Value::Time))
+        .note("When the cloud last answered, also with nothing new."),
     entity(Platform::Button, "refresh", "Refresh now")
         .icon("mdi:refresh")
         .diagnostic()
@@ -113,3 +113,17 @@ pub const ROWS: &[Entity] = &[
         .diagnostic()
         .from(&[R::HotspotOn], |car| car.is_set(R::HotspotOn)),
 ];
+
+/// The fields of which something was rejected.
+fn rejected(car: &Scene<'_>) -> Map<String, Json> {
+    let fields: Map<String, Json> = car
+        .state
+        .rejections
+        .iter()
+        .map(|(field, rejected)| {
+            let why = json!({"count": rejected.count, "reason": rejected.reason.name()});
+            (field.to_owned(), why)
+        })
+        .collect();
+    Map::from_iter([("rejected".to_owned(), Json::Object(fields))])
+}

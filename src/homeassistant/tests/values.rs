@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::payload;
-use crate::homeassistant::fixture::{self, b10, c10_reev, fleet, no_facts, now, options, t03};
+use crate::homeassistant::fixture::{self, at, b10, c10_reev, fleet, no_facts, now, options, t03};
 use crate::homeassistant::{Platform, bridge_states, car_states, car_topics, catalog, decode_values};
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::facts::{Subject, Value};
-use crate::vehicle::state::{Activity, ClimateMode, Part};
+use crate::vehicle::state::{ClimateMode, Part};
 use crate::vehicle::units::Percent;
 use crate::vehicle::{CarView, Command, PinStatus, RawValue, Reading};
 
@@ -178,20 +178,35 @@ fn a_charge_limit_outside_the_announced_range_is_shown_at_its_end() {
 }
 
 #[test]
-fn live_values_of_a_silent_car_are_unknown_and_only_a_busy_one_is_a_problem() {
+fn live_values_of_a_silent_car_are_unknown_and_what_rests_is_not() {
     let mut view = c10_reev();
-    let value = |view: &CarView, key: &str| {
-        let states = car_states(view, &no_facts(), &options(), now());
-        payload(&states, fixture::C10, key).to_owned()
-    };
     view.state.as_mut().unwrap().stale = true;
-    assert_eq!(value(&view, "speed"), "None");
-    assert_eq!(value(&view, "vehicle_online"), "OFF");
-    assert_eq!(value(&view, "frame_frozen"), "OFF");
-    assert_eq!(value(&view, "range"), "210");
-    for activity in [Some(Activity::Charging), None] {
-        view.state.as_mut().unwrap().motion.activity = activity;
-        assert_eq!(value(&view, "frame_frozen"), "ON");
+    let states = car_states(&view, &no_facts(), &options(), now());
+    for (key, expected) in [("speed", "None"), ("vehicle_online", "OFF"), ("range", "210")] {
+        assert_eq!(payload(&states, fixture::C10, key), expected, "{key}");
+    }
+}
+
+#[test]
+fn how_fresh_a_car_is_and_what_was_not_believed_of_it_is_shown() {
+    let mut view = c10_reev();
+    let state = view.state.as_mut().unwrap();
+    state.frozen = Some(true);
+    state.answered = Some(at("2026-11-21T06:09:45Z"));
+    state.rejections =
+        serde_json::from_str(r#"{"odometer": {"count": 2, "reason": "backwards", "since": "2026-11-21T06:00:00Z"}}"#)
+            .unwrap();
+    let states = car_states(&view, &no_facts(), &options(), now());
+    for (key, expected) in [
+        ("frame_frozen", "ON"),
+        ("last_vehicle_update", "2026-11-21T07:00:00+01:00"),
+        ("last_cloud_refresh", "2026-11-21T07:09:45+01:00"),
+        (
+            "last_vehicle_update/attributes",
+            r#"{"rejected":{"odometer":{"count":2,"reason":"backwards"}}}"#,
+        ),
+    ] {
+        assert_eq!(payload(&states, fixture::C10, key), expected, "{key}");
     }
 }
 

@@ -5,24 +5,55 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::rejections::Objection;
 use crate::vehicle::reading::{Coordinate, Frame, SignOrigin};
 use crate::vehicle::state::Position;
 
-/// When a positive value after a negative one is believed.
+/// No line is crossed by a longer step than this, in degrees, however far the car has driven.
+const LONGEST_CROSSING: f64 = 0.5;
+/// How far a car may have come in a step across the line while its odometer does not say, in km.
+const UNMEASURED_CROSSING_KM: f64 = 5.0;
+/// After so many different frames that neither a drive nor a lost sign explains, the car was carried there.
+const CONFIRMATIONS: u32 = 3;
+/// Kilometres in a degree of latitude; a degree of longitude is shorter.
+const KM_PER_DEGREE: f64 = 111.2;
+/// Beyond this latitude nobody drives; nearer to the pole a degree of longitude would be nothing.
+const LAST_ROAD: f64 = 80.0;
+
+/// When a positive value after a negative one is believed, for one axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// A step of at most this many degrees is a drive across the line.
-    pub max_jump_degrees: f64,
-    /// After this many different frames the car must have been carried there.
+    pub crossing: f64,
+    /// A value within less than this many degrees of the mirror image of the last place is that place without its sign,
+    /// however often it is said.
+    pub mirror: f64,
+    /// After this many different frames that say neither the car must have been carried there.
     pub confirmations: u32,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_jump_degrees: 0.5,
-            confirmations: 3,
-        }
+/// How far the car can have come since its last place, in km.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Reach {
+    /// By its odometer.
+    pub driven: Option<f64>,
+    /// By the time that has passed.
+    pub elapsed: Option<f64>,
+}
+
+impl Limits {
+    /// The limits of latitude and longitude for a car at this latitude.
+    fn of(reach: Reach, latitude: f64) -> (Self, Self) {
+        let unmeasured = reach.elapsed.unwrap_or(UNMEASURED_CROSSING_KM);
+        let crossing = reach.driven.unwrap_or(unmeasured.min(UNMEASURED_CROSSING_KM));
+        let mirror = reach.driven.unwrap_or(unmeasured).max(unmeasured);
+        let within = |km_per_degree: f64| Self {
+            crossing: (crossing / km_per_degree).min(LONGEST_CROSSING),
+            mirror: mirror / km_per_degree,
+            confirmations: CONFIRMATIONS,
+        };
+        let shrinking = latitude.abs().min(LAST_ROAD).to_radians().cos();
+        (within(KM_PER_DEGREE), within(KM_PER_DEGREE * shrinking))
     }
 }
 
@@ -69,18 +100,32 @@ struct Doubt {
 }
 
 impl Hemisphere {
-    /// Repairs the position of a frame and remembers what it teaches. A frame without either axis, at 0/0 or off the
-    /// globe has no position.
-    pub fn repair(&mut self, frame: &Frame, limits: Limits) -> Option<Position> {
-        let (latitude, longitude) = (frame.latitude?, frame.longitude?);
-        let no_fix = latitude.degrees == 0.0 && longitude.degrees == 0.0;
-        if no_fix || latitude.degrees.abs() > 90.0 || longitude.degrees.abs() > 180.0 {
-            return None;
+    /// Repairs the position of a frame and remembers what it teaches; `reach` says how far the car can have come. A
+    /// frame without either axis has no position, and 0/0 or a place off the globe is refused.
+    pub fn repair(&mut self, frame: &Frame, reach: Reach) -> Result<Option<Position>, Objection> {
+        let (Some(latitude), Some(longitude)) = (frame.latitude, frame.longitude) else {
+            return Ok(None);
+        };
+        if latitude.degrees == 0.0 && longitude.degrees == 0.0 {
+            return Err(Objection::NoFix);
         }
-        Some(Position {
-            latitude: settle(&mut self.latitude, latitude, frame.vehicle_time, limits),
-            longitude: settle(&mut self.longitude, longitude, frame.vehicle_time, limits),
-        })
+        if latitude.degrees.abs() > 90.0 || longitude.degrees.abs() > 180.0 {
+            return Err(Objection::OutOfRange);
+        }
+        let limits = Limits::of(reach, latitude.degrees);
+        Ok(Some(self.settle((latitude, longitude), frame.vehicle_time, limits)))
+    }
+
+    fn settle(
+        &mut self,
+        (latitude, longitude): (Coordinate, Coordinate),
+        time: Option<Timestamp>,
+        limits: (Limits, Limits),
+    ) -> Position {
+        Position {
+            latitude: settle(&mut self.latitude, latitude, time, limits.0),
+            longitude: settle(&mut self.longitude, longitude, time, limits.1),
+        }
     }
 }
 
@@ -119,8 +164,16 @@ fn settle(memory: &mut Option<Axis>, seen: Coordinate, time: Option<Timestamp>, 
         *memory = Some(Axis::at(-value));
         return -value;
     }
+    if value - axis.last <= limits.crossing {
+        *memory = Some(Axis::at(value));
+        return value;
+    }
+    if (value + axis.last).abs() < limits.mirror {
+        *memory = Some(Axis::at(-value));
+        return -value;
+    }
     let doubt = axis.doubt.raised_by(time);
-    if value - axis.last <= limits.max_jump_degrees || doubt.count >= limits.confirmations {
+    if doubt.count >= limits.confirmations {
         *memory = Some(Axis::at(value));
         return value;
     }
@@ -228,13 +281,17 @@ mod tests {
             let vin = walk["vin"].as_str().unwrap();
             let initial = &walk["initial_state"][vin];
             let mut memory: Hemisphere = serde_json::from_value(initial.clone()).unwrap_or_default();
+            // The walks know neither odometer nor speed, so whoever insists is believed.
             let limits = Limits {
-                max_jump_degrees: walk["max_jump_deg"].as_f64().unwrap(),
+                crossing: walk["max_jump_deg"].as_f64().unwrap(),
+                mirror: 0.0,
                 confirmations: u32::try_from(walk["confirm_polls"].as_u64().unwrap()).unwrap(),
             };
             for (number, step) in walk["steps"].as_array().unwrap().iter().enumerate() {
                 let context = format!("{}, step {number}", walk["name"]);
-                let position = memory.repair(&frame(step), limits);
+                let frame = frame(step);
+                let axes = frame.latitude.zip(frame.longitude);
+                let position = axes.map(|axes| memory.settle(axes, frame.vehicle_time, (limits, limits)));
                 let after = &step["after"];
                 let at = position.map(|p| (p.latitude, p.longitude));
                 assert_eq!(
@@ -272,8 +329,71 @@ mod tests {
                 longitude: axis(longitude),
                 ..Frame::default()
             };
-            assert_eq!(memory.repair(&frame, Limits::default()), None);
+            assert!(memory.repair(&frame, Reach::default()).is_err());
         }
         assert_eq!(memory, Hemisphere::default());
+    }
+
+    /// What a car at this place shows when it says each of these, after driving so many km by its odometer.
+    fn walk(start: (f64, f64), steps: &[(f64, f64, f64)]) -> Vec<(f64, f64)> {
+        let said = |minute: i64, (latitude, longitude)| {
+            let axis = |degrees| {
+                let origin = SignOrigin::Signed;
+                Some(Coordinate { degrees, origin })
+            };
+            Frame {
+                vehicle_time: Some(Timestamp::constant(1_790_000_000 + 60 * minute, 0)),
+                latitude: axis(latitude),
+                longitude: axis(longitude),
+                ..Frame::default()
+            }
+        };
+        let mut memory = Hemisphere::default();
+        memory.repair(&said(0, start), Reach::default()).unwrap();
+        (1..)
+            .zip(steps)
+            .map(|(minute, (latitude, longitude, driven))| {
+                let reach = Reach {
+                    driven: Some(driven + 2.0),
+                    elapsed: Some(6.0),
+                };
+                let place = memory.repair(&said(minute, (*latitude, *longitude)), reach);
+                let place = place.unwrap().unwrap();
+                (place.latitude, place.longitude)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_sign_lost_for_long_is_repaired_for_as_long_even_near_the_line() {
+        let near = [(51.5, 0.2, 0.0); 10];
+        assert_eq!(walk((51.5, -0.2), &near), [(51.5, -0.2); 10]);
+        let on_the_way = [
+            (38.70, 9.15, 1.0),
+            (38.71, 9.16, 1.0),
+            (38.72, 9.17, 1.0),
+            (38.72, 9.18, 1.0),
+        ];
+        let shown: Vec<f64> = walk((38.7, -9.14), &on_the_way).iter().map(|place| place.1).collect();
+        assert_eq!(shown, [-9.15, -9.16, -9.17, -9.18]);
+        assert_eq!(walk((-1.3, 36.8), &[(1.3, 36.8, 0.0); 5]), [(-1.3, 36.8); 5]);
+    }
+
+    #[test]
+    fn a_drive_across_the_line_is_believed_as_far_as_the_odometer_allows() {
+        assert_eq!(walk((51.5, -0.01), &[(51.5, 0.005, 1.0)]), [(51.5, 0.005)]);
+        assert_eq!(
+            walk((51.5, -0.05), &[(51.5, 0.08, 12.0)]),
+            [(51.5, 0.08)],
+            "nobody looked for ten minutes"
+        );
+        assert_eq!(walk((51.5, -0.05), &[(51.5, 0.08, 2.0)]), [(51.5, -0.08)]);
+    }
+
+    #[test]
+    fn a_car_that_was_carried_across_the_line_is_believed_in_the_end() {
+        // By ship from Lisbon to Genoa.
+        let shown = walk((38.7, -9.14), &[(44.41, 8.92, 0.0); 3]);
+        assert_eq!(shown[2], (44.41, 8.92));
     }
 }

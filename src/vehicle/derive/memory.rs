@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::hemisphere::{Hemisphere, Limits};
-use super::reach::Track;
-use super::{battery, charging, is_partial, motion};
+use super::hemisphere::{Hemisphere, Reach};
+use super::reach::{TOLERANCE_KM, Track};
+use super::rejections::{FRAME, Objection, POSITION, Refusal, Rejections, TIME};
+use super::{Verdict, charging, gate, is_partial, motion, stale};
 use crate::vehicle::profile::Powertrain;
 use crate::vehicle::reading::{Frame, Reading};
 use crate::vehicle::state::Position;
@@ -23,8 +24,8 @@ const MISSED_DRIVE_KM: f64 = 1.0;
 /// No car has come so far, in km.
 const LARGEST_ODOMETER_KM: f64 = 3_000_000.0;
 
-/// The memory of one car. What must survive a restart is serialized, with defaults for what an older version did not
-/// write; the last frame is not, as the first answer after a restart brings it back.
+/// The memory of one car. It survives a restart, with defaults for what an older version did not write. The last frame
+/// does too: the cloud says nothing of a car that sleeps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
@@ -42,14 +43,30 @@ pub struct Memory {
     odometer_track: Track<f64>,
     /// The positions that can be true.
     position_track: Track<Position>,
+    /// The odometer at the last position.
+    position_odometer: Option<f64>,
     finish_time: Option<Timestamp>,
     lock: Option<ConfirmedLock>,
-    #[serde(skip)]
+    /// What was not believed.
+    rejections: Rejections,
+    /// The longest silence of the parked car, in seconds, after which it spoke again.
+    longest_rest: i64,
     seen: Option<Seen>,
+    #[serde(skip)]
+    answered: Option<Answered>,
+}
+
+/// The last answer of the cloud.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Answered {
+    /// When it came, by our clock.
+    pub(super) at: Timestamp,
+    /// Whether it said nothing of the car, as of one that sleeps.
+    pub(super) empty: bool,
 }
 
 /// The last frame worth showing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Seen {
     /// The frame without what cannot be true.
     pub(super) frame: Frame,
@@ -87,8 +104,27 @@ impl Memory {
         self.vehicle_time
     }
 
+    /// What was not believed so far.
+    pub fn rejections(&self) -> &Rejections {
+        &self.rejections
+    }
+
+    /// Whether there is a frame to draw a picture of.
+    pub fn has_frame(&self) -> bool {
+        self.seen.is_some()
+    }
+
     pub(super) fn seen(&self) -> Option<&Seen> {
         self.seen.as_ref()
+    }
+
+    pub(super) fn answered(&self) -> Option<Answered> {
+        self.answered
+    }
+
+    /// The longest silence of the parked car after which it spoke again.
+    pub(super) fn longest_rest(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.longest_rest)
     }
 
     pub(super) fn has_good_frame(&self) -> bool {
@@ -118,15 +154,61 @@ impl Memory {
         (SignedDuration::ZERO <= age && age <= COMMAND_HOLDS).then_some(lock.locked)
     }
 
-    /// Makes `frame` the one that is shown.
-    pub(super) fn see(&mut self, frame: &Frame, now: Timestamp) {
+    /// Takes note that the cloud has answered.
+    pub(super) fn note_answer(&mut self, verdict: Verdict, now: Timestamp) {
+        let empty = verdict == Verdict::Empty;
+        self.answered = Some(Answered { at: now, empty });
+    }
+
+    /// Counts a frame that is not believed as a whole.
+    pub(super) fn reject(&mut self, frame: &Frame, verdict: Verdict, now: Timestamp) {
+        let refusal = match verdict {
+            Verdict::Older => (FRAME, Objection::Older),
+            Verdict::Partial if frame.number(Reading::Soc) == Some(0.0) => {
+                (Reading::Soc.name(), Objection::Contradicted)
+            }
+            Verdict::Partial => (FRAME, Objection::Incomplete),
+            Verdict::News | Verdict::Repeat | Verdict::Empty => return,
+        };
+        self.rejections.count(&[refusal], now);
+    }
+
+    /// Counts what was not believed of a frame that says something new, and notes what is good again.
+    pub(super) fn count(&mut self, frame: &Frame, refusals: &[Refusal], now: Timestamp) {
+        self.rejections.recover(|field| {
+            let refused = refusals.iter().any(|(refused, _)| *refused == field);
+            let said = match field {
+                FRAME | TIME => true,
+                POSITION => frame.latitude.is_some() && frame.longitude.is_some(),
+                _ => Reading::from_name(field).is_some_and(|reading| frame.raw(reading).is_some()),
+            };
+            said && !refused
+        });
+        self.rejections.count(refusals, now);
+    }
+
+    /// Makes `frame` the one that is shown, as far as it is believed; tells what is not.
+    pub(super) fn see(&mut self, frame: &Frame, now: Timestamp) -> Vec<Refusal> {
         self.range_extender |= Powertrain::of(frame) == Powertrain::Reev;
-        let repaired = self.hemisphere.repair(frame, Limits::default());
+        let (mut believed, mut refusals) = gate::pass(frame, |reading| self.stand_in(reading, now));
+        if believed.vehicle_time.is_some_and(|time| is_ahead(time, now)) {
+            believed.vehicle_time = None;
+            refusals.push((TIME, Objection::OutOfRange));
+        }
+        refusals.extend(self.settle_odometer(&mut believed));
+        let position = match self.settle_position(&believed) {
+            Ok(position) => position,
+            Err(objection) => {
+                refusals.push((POSITION, objection));
+                self.position_track.good()
+            }
+        };
         self.seen = Some(Seen {
-            position: repaired.map(|position| self.position_track.settle(position, frame.vehicle_time)),
-            frame: self.believable(frame),
+            frame: believed,
+            position,
             received: now,
         });
+        refusals
     }
 
     /// Takes from the frame that is shown what later frames need.
@@ -134,9 +216,7 @@ impl Memory {
         let Some(Seen { frame, position, .. }) = &self.seen else {
             return;
         };
-        let newest = frame
-            .vehicle_time
-            .filter(|time| time.duration_since(now) <= LARGEST_CLOCK_ERROR);
+        let newest = frame.vehicle_time;
         // What the frame says began at the latest when it arrived.
         let moment = frame.vehicle_time.map_or(now, |time| time.min(now));
         let odometer = frame.number(Reading::Odometer);
@@ -151,36 +231,73 @@ impl Memory {
         if drives == Some(false) {
             self.parked_position = position.or(self.parked_position);
         }
+        if let (Some(false), Some(before), Some(newest)) = (self.driving, self.vehicle_time, newest) {
+            self.longest_rest = self.longest_rest.max(newest.duration_since(before).as_secs());
+        }
         self.finish_time = charging::finish_time(frame, self.powertrain(), moment, self.finish_time);
         self.driving = drives.or(self.driving);
         self.odometer = odometer.or(self.odometer);
         self.vehicle_time = newest.or(self.vehicle_time);
     }
 
-    /// The frame without what cannot be true: a zero charge level that the precise one or the range contradicts, and an
-    /// odometer that reads zero, runs backwards or faster than the car can drive.
-    fn believable(&mut self, frame: &Frame) -> Frame {
-        let mut frame = frame.clone();
-        if is_partial(&frame) || battery::charge_level(&frame).is_some_and(|level| level > 0.0) {
-            for reading in [Reading::Soc, Reading::SocPrecise] {
-                if frame.number(reading) == Some(0.0) {
-                    frame.readings.remove(&reading);
-                }
-            }
-        }
-        if let Some(km) = frame.number(Reading::Odometer) {
-            let believed = if km > 0.0 && km < LARGEST_ODOMETER_KM {
-                Some(self.odometer_track.settle(km, frame.vehicle_time))
-            } else {
-                self.odometer_track.good()
-            };
-            match believed {
-                Some(km) => frame.set(Reading::Odometer, km),
-                None => drop(frame.readings.remove(&Reading::Odometer)),
-            }
-        }
-        frame
+    /// The last good value of a reading that cannot be believed now, as long as it may still be shown.
+    fn stand_in(&self, reading: Reading, now: Timestamp) -> Option<f64> {
+        let lapsed = stale::is_momentary(reading)
+            && self
+                .rejections
+                .since(reading.name())
+                .is_some_and(|since| stale::is_stale(since, now));
+        let good = self.seen.as_ref()?.frame.number(reading);
+        good.filter(|_| !lapsed)
     }
+
+    /// Puts the odometer right: it reads never zero, and runs neither backwards nor faster than the car can drive.
+    fn settle_odometer(&mut self, frame: &mut Frame) -> Option<Refusal> {
+        let said = frame.number(Reading::Odometer)?;
+        let good = self.odometer_track.good();
+        let (believed, objection) = if said <= 0.0 || gate::is_placeholder(said) {
+            (good, Some(Objection::Placeholder))
+        } else if said >= LARGEST_ODOMETER_KM {
+            (good, Some(Objection::OutOfRange))
+        } else {
+            let settled = self.odometer_track.settle(said, frame.vehicle_time);
+            let objection = if said < settled {
+                Some(Objection::Backwards)
+            } else {
+                (said > settled).then_some(Objection::TooFast)
+            };
+            (Some(settled), objection)
+        };
+        match believed {
+            Some(km) => frame.set(Reading::Odometer, km),
+            None => drop(frame.readings.remove(&Reading::Odometer)),
+        }
+        objection.map(|objection| (Reading::Odometer.name(), objection))
+    }
+
+    /// The position with its sign repaired, where the car can have come to.
+    fn settle_position(&mut self, frame: &Frame) -> Result<Option<Position>, Objection> {
+        let odometer = frame.number(Reading::Odometer);
+        let driven = self.position_odometer.zip(odometer);
+        let reach = Reach {
+            driven: driven.map(|(before, after)| after - before + TOLERANCE_KM),
+            elapsed: self.position_track.reach(frame.vehicle_time),
+        };
+        let Some(repaired) = self.hemisphere.repair(frame, reach)? else {
+            return Ok(None);
+        };
+        let settled = self.position_track.settle(repaired, frame.vehicle_time);
+        if settled != repaired {
+            return Err(Objection::TooFast);
+        }
+        self.position_odometer = odometer;
+        Ok(Some(settled))
+    }
+}
+
+/// Whether the car's clock is too far ahead of ours to order or date anything.
+fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
+    time.duration_since(now) > LARGEST_CLOCK_ERROR
 }
 
 fn drove_between(before: Option<f64>, after: Option<f64>) -> bool {

@@ -11,11 +11,14 @@
 mod battery;
 mod body;
 mod charging;
+mod frozen;
+mod gate;
 pub mod hemisphere;
 mod memory;
 mod motion;
 mod plan;
 mod reach;
+pub mod rejections;
 mod stale;
 #[cfg(test)]
 mod tests;
@@ -61,19 +64,25 @@ pub fn judge(frame: &Frame, memory: &Memory) -> Verdict {
     }
 }
 
-/// Takes an answer in: the picture that follows from it, and what to remember.
+/// Takes an answer in: the picture that follows from it, and what to remember. What cannot be true is left out and
+/// counted ([`Memory::rejections`]); the last good value stays.
 ///
 /// A repeated frame is shown, because the cloud adds the charging plan to it, but teaches nothing about the car. Empty,
 /// partial and older frames leave the picture as it was; only when there is none yet, they are better than nothing.
 pub fn derive(frame: &Frame, model: &Model, memory: &Memory, now: Timestamp) -> (VehicleState, Memory) {
     let mut memory = memory.clone();
-    match judge(frame, &memory) {
+    let verdict = judge(frame, &memory);
+    memory.note_answer(verdict, now);
+    memory.reject(frame, verdict, now);
+    match verdict {
         Verdict::News => {
-            memory.see(frame, now);
+            let refusals = memory.see(frame, now);
+            memory.count(frame, &refusals, now);
             memory.learn(now);
         }
-        Verdict::Repeat => memory.see(frame, now),
-        Verdict::Partial | Verdict::Older if !memory.has_good_frame() => memory.see(frame, now),
+        // What is not believed of a frame is counted once, and of a rejected one not at all.
+        Verdict::Repeat => drop(memory.see(frame, now)),
+        Verdict::Partial | Verdict::Older if !memory.has_good_frame() => drop(memory.see(frame, now)),
         Verdict::Partial | Verdict::Older | Verdict::Empty => {}
     }
     (refresh(model, &memory, now), memory)
@@ -81,8 +90,13 @@ pub fn derive(frame: &Frame, model: &Model, memory: &Memory, now: Timestamp) -> 
 
 /// Draws the picture of the last frame as it looks at `now`.
 pub fn refresh(model: &Model, memory: &Memory, now: Timestamp) -> VehicleState {
+    let answered = memory.answered().map(|answer| answer.at);
     let Some(seen) = memory.seen() else {
-        return VehicleState::default();
+        return VehicleState {
+            answered,
+            rejections: memory.rejections().clone(),
+            ..VehicleState::default()
+        };
     };
     let frame = &seen.frame;
     let charging = charging::charging(frame, memory);
@@ -90,6 +104,9 @@ pub fn refresh(model: &Model, memory: &Memory, now: Timestamp) -> VehicleState {
     let mut state = VehicleState {
         vehicle_time: frame.vehicle_time,
         received: Some(seen.received),
+        answered,
+        rejections: memory.rejections().clone(),
+        frozen: None,
         stale: stale::is_stale(frame.vehicle_time.unwrap_or(seen.received), now),
         battery: battery::battery(frame),
         motion: motion::motion(frame, memory, charging.charging),
@@ -104,6 +121,7 @@ pub fn refresh(model: &Model, memory: &Memory, now: Timestamp) -> VehicleState {
         position: seen.position,
         frame: frame.clone(),
     };
+    state.frozen = frozen::is_frozen(&state, memory);
     if state.stale {
         stale::expire(&mut state);
     }

@@ -11,7 +11,7 @@ use crate::vehicle::state::Position;
 /// No car here is as fast, in km/h.
 const FASTEST_KMH: f64 = 250.0;
 /// What rounding and an imprecise fix may add, in km.
-const TOLERANCE_KM: f64 = 2.0;
+pub(super) const TOLERANCE_KM: f64 = 2.0;
 /// After so many different frames in a row that agree with each other, the value out of reach is believed.
 const CONFIRMATIONS: u32 = 3;
 /// Mean radius of the earth in km.
@@ -78,6 +78,12 @@ impl<T: Reach> Track<T> {
         self.good.map(|fix| fix.value)
     }
 
+    /// How far a car can have come since the last good value until `now`, in km; `None` where nobody knows how long that
+    /// was.
+    pub(super) fn reach(&self, now: Option<Timestamp>) -> Option<f64> {
+        reach(self.good?.at?, now?).into()
+    }
+
     /// What to believe when a frame of the car's time `at` says `value`.
     pub(super) fn settle(&mut self, value: T, at: Option<Timestamp>) -> T {
         let said = Fix { value, at };
@@ -110,14 +116,17 @@ impl<T: Reach> Fix<T> {
             return false;
         };
         match (before.at, self.at) {
-            (Some(then), Some(now)) => {
-                let hours = now.duration_since(then).as_secs_f64().max(0.0) / 3600.0;
-                distance <= FASTEST_KMH * hours + TOLERANCE_KM
-            }
+            (Some(then), Some(now)) => distance <= reach(then, now),
             // How fast it was cannot be told.
             _ => true,
         }
     }
+}
+
+/// How far a car can come from one moment to another, in km.
+fn reach(then: Timestamp, now: Timestamp) -> f64 {
+    let hours = now.duration_since(then).as_secs_f64().max(0.0) / 3600.0;
+    FASTEST_KMH * hours + TOLERANCE_KM
 }
 
 #[cfg(test)]

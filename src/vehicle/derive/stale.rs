@@ -9,7 +9,7 @@ use crate::vehicle::reading::Reading;
 use crate::vehicle::state::{Activity, Charging, Gear, LockSource, VehicleState};
 
 /// Age of the car's own word beyond which it is stale.
-const STALE_AFTER: SignedDuration = SignedDuration::from_secs(900);
+pub(super) const STALE_AFTER: SignedDuration = SignedDuration::from_secs(900);
 
 /// Readings that describe a moment.
 const MOMENTARY: [Reading; 4] = [
@@ -25,6 +25,11 @@ const MOMENTARY_UNLESS_ZERO: [Reading; 4] = [Reading::Gear, Reading::KeyOn1, Rea
 /// Whether a word of the car from `vehicle_time` is stale at `now`.
 pub(super) fn is_stale(vehicle_time: Timestamp, now: Timestamp) -> bool {
     now.duration_since(vehicle_time) > STALE_AFTER
+}
+
+/// Whether a reading describes a moment and nothing that lasts.
+pub(super) fn is_momentary(reading: Reading) -> bool {
+    MOMENTARY.contains(&reading)
 }
 
 /// Gives up what a stale frame cannot prove.
