@@ -118,7 +118,8 @@ pub enum Connection {
 }
 
 /// The kind of charger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Charger {
     /// None is connected.
     Unplugged,

@@ -1,10 +1,12 @@
 //! What happened to a car, told from two of its states: it was plugged in, it drove off, a door was opened.
 //!
-//! [`transitions`] is all there is. It compares a [`VehicleState`] with what the [`Watch`] remembers of the car and
+//! [`transitions`] is where to start. It compares a [`VehicleState`] with what the [`Watch`] remembers of the car and
 //! returns what happened in between; `rules` says, row by row, what is watched, which change means what, and how long it
 //! must hold. Unknown is never a change: the last known value stays until another one is known, however long that takes,
-//! and the watch survives a restart. What is seen for the first time is remembered and reported by nobody.
+//! and the watch survives a restart. What is seen for the first time is remembered and reported by nobody. What a charge is,
+//! with its pauses, is a story of its own: [`charge`].
 
+pub mod charge;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::derive::Verdict;
 use super::state::VehicleState;
 use super::vin::Vin;
-use rules::{ROWS, Row};
+use charge::Charges;
+use rules::{CABLE, Holds, ROWS, Row};
 
 /// When nobody has looked at a car for longer, what is found then may have happened long ago: after an outage, or where
 /// the owner wants the car to be read only every few hours.
@@ -214,6 +217,7 @@ impl Change {
 pub struct Watch {
     /// By the name of their row. What a newer version wrote and we do not know stays as it is.
     values: BTreeMap<String, Kept>,
+    charges: Charges,
     /// When somebody last looked at the car; `None` before the first look of this run.
     #[serde(skip)]
     looked: Option<Timestamp>,
@@ -262,18 +266,16 @@ pub fn transitions(
     }
     let mut happenings = Vec::new();
     for row in ROWS {
-        let Some(value) = row.look(state) else { continue };
-        match watch.values.get_mut(row.name) {
-            None => {
-                watch.values.insert(row.name.to_owned(), Kept::first(value));
-            }
-            Some(kept) => happenings.extend(kept.compare(row, value, &look, vin, state)),
-        }
+        happenings.extend(match row.name {
+            CABLE => watch.cable_and_charge(row, &look, vin, state),
+            _ => watch.compare(row, row.look(state), &look, vin, state),
+        });
     }
-    (happenings, watch)
+    (happenings.into_iter().map(Happening::Change).collect(), watch)
 }
 
 /// The circumstances under which a state is looked at.
+#[derive(Clone, Copy)]
 struct Look {
     now: Timestamp,
     /// Whether the state can be compared with what was remembered.
@@ -285,6 +287,43 @@ struct Look {
 }
 
 impl Watch {
+    /// The charges of the car.
+    pub fn charges(&self) -> &Charges {
+        &self.charges
+    }
+
+    /// Compares a row with its value now, if that is known.
+    fn compare(&mut self, row: &Row, value: Option<Mark>, look: &Look, vin: &Vin, state: &VehicleState) -> Vec<Change> {
+        let Some(value) = value else { return Vec::new() };
+        match self.values.get_mut(row.name) {
+            Some(kept) => kept.compare(row, value, look, vin, state),
+            None => {
+                self.values.insert(row.name.to_owned(), Kept::first(value));
+                Vec::new()
+            }
+        }
+    }
+
+    /// A cable is in before a charge begins and out after it has ended.
+    fn cable_and_charge(&mut self, row: &Row, look: &Look, vin: &Vin, state: &VehicleState) -> Vec<Change> {
+        let charge = self.charges.step(state, look, vin);
+        if self.charges.open().is_some() {
+            let mut told = self.compare(row, Some(Mark::Flag(true)), look, vin, state);
+            told.extend(charge);
+            return told;
+        }
+        // A charge that ended with the cable has proved that the cable is out.
+        let proof = charge
+            .last()
+            .filter(|end| end.new == Some(charge::Rest::Unplugged.mark()));
+        let seen = proof.and_then(|end| self.values.get_mut(row.name)?.replace(Mark::Flag(false), end));
+        let settled = seen.map(|pending| pending.change(Kind::Unplugged, Mark::Flag(true), vin));
+        let mut told = charge;
+        told.extend(settled);
+        told.extend(self.compare(row, row.look(state), look, vin, state));
+        told
+    }
+
     fn look(&mut self, answer: Option<Verdict>, now: Timestamp) -> Look {
         let tells = !matches!(answer, Some(Verdict::Partial | Verdict::Older | Verdict::Empty));
         let after_gap = answer.is_some()
@@ -311,7 +350,7 @@ impl Kept {
     }
 
     /// Compares with the value as it is seen now, and takes it over once it has lasted as long as its rule asks.
-    fn compare(&mut self, row: &Row, value: Mark, look: &Look, vin: &Vin, state: &VehicleState) -> Vec<Happening> {
+    fn compare(&mut self, row: &Row, value: Mark, look: &Look, vin: &Vin, state: &VehicleState) -> Vec<Change> {
         if self.value == value {
             self.pending = None;
             return Vec::new();
@@ -320,42 +359,76 @@ impl Kept {
             *self = Self::first(value);
             return Vec::new();
         };
-        let doubtful = look.after_gap || state.stale && !row.is_about_silence;
-        let pending = match self.pending.take() {
-            Some(pending) => pending.seen_again(value, look, doubtful),
-            None => Pending {
-                value,
-                frames: 1,
-                since: look.now,
-                vehicle_time: state.vehicle_time,
-                late: doubtful,
-            },
-        };
-        let lasted = look.now.duration_since(pending.since);
-        if !rule.holds.has(pending.frames, lasted) && !rule.is_certain(state) {
+        let is_old = state.stale && !row.is_about_silence;
+        let pending = Pending::after(self.pending.take(), value, look, is_old, state);
+        if !pending.has_lasted(&rule.holds, look) && !rule.is_certain(state) {
             self.pending = Some(pending);
             return Vec::new();
         }
         let old = std::mem::replace(&mut self.value, pending.value.clone());
         rule.kinds
             .iter()
-            .map(|kind| {
-                Happening::Change(Change {
-                    vin: vin.clone(),
-                    kind: *kind,
-                    part: row.part,
-                    old: Some(old.clone()),
-                    new: Some(pending.value.clone()),
-                    vehicle_time: pending.vehicle_time,
-                    seen: pending.since,
-                    late: pending.late,
-                })
+            .map(|kind| Change {
+                part: row.part,
+                ..pending.change(*kind, old.clone(), vin)
             })
             .collect()
+    }
+
+    /// Takes over a value that something else has proved, seen when that was; `None` if it is the value already.
+    fn replace(&mut self, value: Mark, proof: &Change) -> Option<Pending> {
+        if self.value == value {
+            return None;
+        }
+        *self = Self::first(value.clone());
+        Some(Pending {
+            value,
+            frames: 1,
+            since: proof.seen,
+            vehicle_time: proof.vehicle_time,
+            late: proof.late,
+        })
     }
 }
 
 impl Pending {
+    /// A value that is seen now for the first time. `is_old` says that the car said it long ago.
+    fn of(value: Mark, look: &Look, is_old: bool, state: &VehicleState) -> Self {
+        Self {
+            value,
+            frames: 1,
+            since: look.now,
+            vehicle_time: state.vehicle_time,
+            late: look.after_gap || is_old,
+        }
+    }
+
+    /// What is on probation after a look at the value, given what was before it.
+    fn after(before: Option<Self>, value: Mark, look: &Look, is_old: bool, state: &VehicleState) -> Self {
+        match before {
+            Some(pending) => pending.seen_again(value, look, look.after_gap || is_old),
+            None => Self::of(value, look, is_old, state),
+        }
+    }
+
+    fn has_lasted(&self, holds: &Holds, look: &Look) -> bool {
+        holds.has(self.frames, look.now.duration_since(self.since))
+    }
+
+    /// The change to this value from an `old` one.
+    fn change(&self, kind: Kind, old: Mark, vin: &Vin) -> Change {
+        Change {
+            vin: vin.clone(),
+            kind,
+            part: None,
+            old: Some(old),
+            new: Some(self.value.clone()),
+            vehicle_time: self.vehicle_time,
+            seen: self.since,
+            late: self.late,
+        }
+    }
+
     /// The old value is still gone. A value that is another one again begins to prove itself anew.
     fn seen_again(self, value: Mark, look: &Look, doubtful: bool) -> Self {
         let frames = if self.value != value {

@@ -3,8 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Kind, Mark};
-use crate::vehicle::reading::Reading;
-use crate::vehicle::state::{Activity, Connection, Gear, LockSource, Part, VehicleState};
+use crate::vehicle::state::{Activity, Gear, LockSource, Part, VehicleState};
 
 /// One thing that is watched.
 pub(super) struct Row {
@@ -54,14 +53,14 @@ pub(super) struct Holds {
 impl Holds {
     const AT_ONCE: Self = Self::frames_or_seconds(1, 0);
 
-    const fn frames_or_seconds(frames: u32, seconds: i64) -> Self {
+    pub(super) const fn frames_or_seconds(frames: u32, seconds: i64) -> Self {
         Self {
             frames,
             time: SignedDuration::from_secs(seconds),
         }
     }
 
-    const fn seconds(seconds: i64) -> Self {
+    pub(super) const fn seconds(seconds: i64) -> Self {
         Self::frames_or_seconds(u32::MAX, seconds)
     }
 
@@ -176,7 +175,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::opening("window_rear_left", Part::WindowRearLeft),
     Row::opening("window_rear_right", Part::WindowRearRight),
     Row::opening("roof_open", Part::Roof),
-    Row::state("connection", connection, CONNECTION),
+    Row::state(CABLE, |state| state.charging.plugged.map(Mark::Flag), PLUG),
     Row::state("climate", |state| state.climate.on.map(Mark::Flag), CLIMATE),
     Row::state("readiness", readiness, READINESS),
     Row::state("driving", driving, DRIVING),
@@ -193,58 +192,16 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
-/// What the cable and the charge are, in words. Plug and charge are one row, because they are told apart by the same
-/// signals and lost together.
-const CHARGING: &str = "charging";
-const FINISHED: &str = "finished";
-const WAITING: &str = "waiting_schedule";
-const PLUGGED: &str = "plugged_in";
-const UNPLUGGED: &str = "unplugged";
+/// The row of the cable. While a charge is going on the cable is in, whatever the car says: some report it as pulled
+/// while the wallbox pauses.
+pub(super) const CABLE: &str = "plugged";
 
-/// A wallbox that shares its power pauses for up to five and a half minutes, and some cars report the cable as pulled
-/// meanwhile. A range extender's charge state flickers. Neither is the end of a charge.
-const PAUSE: Holds = Holds::seconds(360);
-/// One frame that shows a charge is no proof.
-const START: Holds = Holds::frames_or_seconds(2, 120);
-/// A full battery is topped up now and then; that is no new charge.
-const TOP_UP: Holds = Holds::seconds(300);
 const SETTLED: Holds = Holds::frames_or_seconds(2, 60);
 
-const CONNECTION: &[Rule] = {
-    use Kind::*;
-    &[
-        Rule::new(
-            Is::Word(CHARGING),
-            Is::Word(UNPLUGGED),
-            PAUSE,
-            &[ChargingStopped, Unplugged],
-        )
-        .certain_when(drives),
-        Rule::new(
-            Is::Word(CHARGING),
-            Is::Word(FINISHED),
-            SETTLED,
-            &[ChargingStopped, ChargingCompleted],
-        ),
-        Rule::new(Is::Word(CHARGING), Is::Word(WAITING), PAUSE, &[ChargingStopped]),
-        Rule::new(
-            Is::Word(CHARGING),
-            Is::Word(PLUGGED),
-            PAUSE,
-            &[ChargingStopped, ChargingInterrupted],
-        ),
-        Rule::new(
-            Is::Word(UNPLUGGED),
-            Is::Word(CHARGING),
-            START,
-            &[PluggedIn, ChargingStarted],
-        ),
-        Rule::new(Is::Word(FINISHED), Is::Word(CHARGING), TOP_UP, &[ChargingStarted]),
-        Rule::new(Is::Any, Is::Word(CHARGING), START, &[ChargingStarted]),
-        Rule::new(Is::Word(UNPLUGGED), Is::Any, SETTLED, &[PluggedIn]),
-        Rule::new(Is::Any, Is::Word(UNPLUGGED), SETTLED, &[Unplugged]).certain_when(drives),
-    ]
-};
+const PLUG: &[Rule] = &[
+    Rule::new(Is::No, Is::Yes, SETTLED, &[Kind::PluggedIn]),
+    Rule::new(Is::Yes, Is::No, SETTLED, &[Kind::Unplugged]).certain_when(drives),
+];
 
 const DRIVING: &[Rule] = &[
     Rule::new(Is::No, Is::Yes, Holds::AT_ONCE, &[Kind::DrivingStarted]),
@@ -286,27 +243,6 @@ const SILENCE: &[Rule] = &[
 const LIMIT: &[Rule] = &[Rule::new(Is::Any, Is::Any, Holds::AT_ONCE, &[Kind::ChargeLimitChanged])];
 
 const SCHEDULE: &[Rule] = &[Rule::new(Is::Any, Is::Any, Holds::AT_ONCE, &[Kind::ScheduleChanged])];
-
-/// A charge that ends this far below the limit, in percent, was not completed, whatever the car says.
-const COMPLETION_MARGIN: f64 = 3.0;
-
-fn connection(state: &VehicleState) -> Option<Mark> {
-    let word = match state.charging.connection? {
-        Connection::Unplugged => UNPLUGGED,
-        Connection::PluggedIn => PLUGGED,
-        Connection::WaitingSchedule => WAITING,
-        Connection::Charging => CHARGING,
-        Connection::Finished if is_short_of_the_limit(state) => PLUGGED,
-        Connection::Finished => FINISHED,
-    };
-    Some(Mark::word(word))
-}
-
-/// While a wallbox pauses, some cars look as if they had finished.
-fn is_short_of_the_limit(state: &VehicleState) -> bool {
-    let limit = state.frame.number(Reading::ChargeLimit);
-    matches!((state.battery.soc, limit), (Some(level), Some(limit)) if level.0 < limit - COMPLETION_MARGIN)
-}
 
 fn drives(state: &VehicleState) -> bool {
     state.motion.driving == Some(true)
