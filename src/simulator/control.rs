@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post, put};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -29,7 +29,10 @@ const OUTSIDE_PIN: &str = "2468";
 pub fn router(cloud: Cloud) -> Router {
     Router::new()
         .route("/requests", get(requests))
-        .route("/cars/{vin}/status", put(serve_status).delete(serve_own_status))
+        .route(
+            "/cars/{vin}/status",
+            get(show_status).put(serve_status).delete(serve_own_status),
+        )
         .route("/cars/{vin}/signals", patch(patch_signals))
         .route("/cars/{vin}/scenario", post(play_scenario))
         .route("/cars/{vin}/rights", post(set_rights))
@@ -86,6 +89,11 @@ struct Since {
 async fn requests(State(cloud): State<Cloud>, Query(Since { since }): Query<Since>) -> Response {
     let world = cloud.world();
     Json(world.journal.since(since.unwrap_or_default())).into_response()
+}
+
+async fn show_status(State(cloud): State<Cloud>, Path(vin): Path<String>) -> Outcome {
+    let status = car(&mut cloud.world(), &vin)?.status(cloud.clock.now());
+    Ok(Json(status).into_response())
 }
 
 async fn serve_status(State(cloud): State<Cloud>, Path(vin): Path<String>, body: Bytes) -> Outcome {
