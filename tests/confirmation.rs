@@ -243,6 +243,21 @@ async fn a_command_that_grows_old_while_it_waits_is_expired_and_never_written() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_grows_old_while_the_cloud_dawdles_is_expired_and_never_written() {
+    let Some(at_work) = a_car(|_| {}).await else { return };
+    // A minute of the clock that everybody follows, while what opens the car lives half a minute.
+    order(
+        &at_work,
+        json!({"kind": "delay", "seconds": 3, "path": "/operPwd/verify"}),
+    )
+    .await;
+    at_work.ask(json!({"command": "unlock", "id": "slow"})).await;
+    assert_eq!(outcome(&at_work, "slow").await, ended("expired", Some("expired")));
+    assert_eq!(at_work.world.count("/operPwd/verify").await, 1);
+    assert_eq!(writes(&at_work).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_safe_now_is_refused_with_its_reason() {
     let Some(at_work) = a_car(|_| {}).await else { return };
     at_work.ask(json!({"command": "charge-start", "id": "unplugged"})).await;

@@ -140,14 +140,7 @@ impl Commander {
         let view = self.view();
         let admission = match gate::admit(&request, view.as_deref(), &self.tools.policy, now) {
             Ok(admission) => admission,
-            Err(reason) => {
-                let state = if reason == Reason::Expired {
-                    CommandState::Expired
-                } else {
-                    CommandState::Refused
-                };
-                return self.end(&request, state, Some(reason)).await;
-            }
+            Err(reason) => return self.turn_away(&request, reason).await,
         };
         match self.queue.push(Waiting {
             request: request.clone(),
@@ -178,18 +171,13 @@ impl Commander {
         let Waiting { request, admission } = waiting;
         let view = self.view();
         if let Err(reason) = gate::still_valid(&request.command, admission, view.as_deref(), self.now()) {
-            let state = if reason == Reason::Expired {
-                CommandState::Expired
-            } else {
-                CommandState::Refused
-            };
-            self.end(&request, state, Some(reason)).await;
+            self.turn_away(&request, reason).await;
             return None;
         }
         let command = request.command.clone();
         let pin = self.pin.clone().filter(|_| command.spec().needs_pin);
         self.in_flight = Some((request.ticket, command.effect_group()));
-        let outcome = write::carry_out(self.tools.write.clone(), self.vin.clone(), command, pin);
+        let outcome = write::carry_out(self.tools.write.clone(), self.vin.clone(), command, pin, admission);
         Some(UnderWay {
             request,
             outcome: Box::pin(outcome),
@@ -203,7 +191,7 @@ impl Commander {
                 if reason == Reason::PinRejected {
                     self.reject_pin().await;
                 }
-                self.end(&request, CommandState::Refused, Some(reason)).await;
+                self.turn_away(&request, reason).await;
             }
             Outcome::Written(written) => {
                 self.last_write = Some(written.at);
@@ -248,6 +236,15 @@ impl Commander {
             .map(|(request, written)| written.deadline(&request.command))
             .min()
             .map_or(nap, |deadline| deadline.min(nap))
+    }
+
+    /// Ends a request of which nothing was written.
+    async fn turn_away(&self, request: &CommandRequest, reason: Reason) {
+        let state = match reason {
+            Reason::Expired => CommandState::Expired,
+            _ => CommandState::Refused,
+        };
+        self.end(request, state, Some(reason)).await;
     }
 
     /// Says what became of a request, and stops showing it as pending unless another of its kind is.

@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use crate::clock::Clock;
 use crate::cloud::payload::{self, Context};
 use crate::cloud::{CloudError, OperatePassword, Payload, Session};
+use crate::vehicle::command::gate::{self, Admission};
 use crate::vehicle::intent::Reason;
 use crate::vehicle::state::ChargePlan;
 use crate::vehicle::{CarView, Command, Fleet, Vin};
@@ -48,8 +49,27 @@ pub struct Tools {
 }
 
 /// Sends one command. `pin` is the car's PIN where the command needs it.
-pub async fn carry_out(tools: Tools, vin: Vin, command: Command, pin: Option<SecretString>) -> Outcome {
-    match prepare(&tools, &vin, &command, pin.as_ref()).await {
+///
+/// A cloud that is slow, or a sign-in on the way, can take minutes before the write: so the gate has the last word once
+/// everything else is done.
+pub async fn carry_out(
+    tools: Tools,
+    vin: Vin,
+    command: Command,
+    pin: Option<SecretString>,
+    admission: Admission,
+) -> Outcome {
+    let prepared = prepare(&tools, &vin, &command, pin.as_ref())
+        .await
+        .and_then(|prepared| {
+            let now = tools.clock.now();
+            gate::still_valid(&command, admission, Some(&prepared.view), now).map_err(|reason| Refusal {
+                reason,
+                detail: "while the cloud was asked for what the write needs".to_owned(),
+            })?;
+            Ok(prepared)
+        });
+    match prepared {
         Ok(prepared) => send(&tools, &vin, &command, prepared).await,
         Err(refusal) => {
             warn!(%vin, command = command.name(), reason = %refusal.reason, detail = refusal.detail, "command not sent");
