@@ -220,7 +220,8 @@ impl Commander {
         }
         let view = self.view();
         let mut still_open = Vec::new();
-        for (request, written) in std::mem::take(&mut self.awaited) {
+        for (request, mut written) in std::mem::take(&mut self.awaited) {
+            written.not_after(now);
             match written.judge(&request.command, view.as_deref(), now) {
                 Verdict::Open => still_open.push((request, written)),
                 Verdict::Ended(state, reason) => self.end(&request, state, reason).await,

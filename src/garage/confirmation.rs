@@ -41,6 +41,11 @@ impl Written {
         }
     }
 
+    /// Takes note of the present moment: a clock that was set back must not make the wait longer.
+    pub fn not_after(&mut self, now: Timestamp) {
+        self.at = self.at.min(now);
+    }
+
     /// When to stop waiting for the effect.
     pub fn deadline(&self, command: &Command) -> Timestamp {
         later(self.at, effect::confirm_within(command))
@@ -76,4 +81,39 @@ impl Written {
 /// Whether the car's state shows the effect; `None` where no state can.
 fn shows(command: &Command, view: &CarView) -> Option<bool> {
     effect::achieved(command, &view.car.model, view.state.as_ref()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::vehicle::{Car, Model, PinStatus, Powertrain, Vin};
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_keep_a_command_open_for_longer() {
+        let vin = Vin::parse("LFZTEST0000000001").unwrap();
+        let view = CarView {
+            car: Car::unlisted(vin, Model::C10),
+            powertrain: Powertrain::Bev,
+            evidence: BTreeSet::new(),
+            unknown_signals: BTreeSet::new(),
+            state: None,
+            pending: BTreeMap::new(),
+            pin: PinStatus::Ready,
+            reachable: true,
+        };
+        let start = Timestamp::constant(1_790_000_000, 0);
+        let mut written = Written::new(&Command::Lock, &view, start);
+        let set_back = start - SignedDuration::from_hours(1);
+        written.not_after(set_back);
+        let judge = |after| written.judge(&Command::Lock, None, set_back + SignedDuration::from_secs(after));
+        assert_eq!(judge(60), Verdict::Open);
+        assert_eq!(
+            judge(120),
+            Verdict::Ended(CommandState::NotConfirmed, Some(Reason::Timeout))
+        );
+    }
 }
