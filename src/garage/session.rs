@@ -303,6 +303,7 @@ impl SessionTask {
                 info!(account = %self.keepsake.account(), "token refreshed");
                 self.generation += 1;
                 self.keepsake.keep(&session.saved());
+                self.reach_the_disk().await;
                 self.show(None).await;
             }
             Err(error) if error.is_transient() => {
@@ -338,10 +339,12 @@ impl SessionTask {
         }
         self.sign_ins.begin(now);
         self.keep_sign_ins();
+        self.reach_the_disk().await;
         match self.gateway.sign_in(&self.credentials, &self.device_id).await {
             Ok(session) => {
                 info!(account = %self.keepsake.account(), "signed in");
                 self.keepsake.keep(&session.saved());
+                self.reach_the_disk().await;
                 if let Some(pin) = &mut self.server_pin {
                     pin.keep(self.gateway.seen_fingerprint());
                 }
@@ -377,6 +380,13 @@ impl SessionTask {
     fn keep_sign_ins(&self) {
         if let Err(error) = self.store.write(&self.keepsake.document(), &self.sign_ins) {
             warn!(account = %self.keepsake.account(), %error, "the sign-ins cannot be counted across restarts");
+        }
+    }
+
+    /// A process that is killed now must neither have forgotten that it signed in, nor have lost the session it got.
+    async fn reach_the_disk(&self) {
+        if let Err(error) = self.store.flush().await {
+            warn!(account = %self.keepsake.account(), %error, "after a restart this sign-in may be forgotten");
         }
     }
 
