@@ -178,11 +178,14 @@ impl From<RunArgs> for app::Start {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the asynchronous runtime cannot be started")?
-        .block_on(work)
+        .context("the asynchronous runtime cannot be started")?;
+    let outcome = runtime.block_on(work);
+    // Not waited for: a look-up of a name, or a write to a disk that hangs, can take far longer than an end may.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Prints a line. A reader that went away, such as `head`, is not an error worth a message.

@@ -13,6 +13,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -37,12 +38,18 @@ const REQUESTS: usize = 64;
 const REPORTS: usize = 256;
 /// How often missing or unusable certificate files are looked at again.
 const CERTIFICATE_RETRY: Duration = Duration::from_secs(60);
+/// The part that knows the cars.
+const GARAGE: &str = "garage";
 /// The document that remembers what was announced.
 const MANIFEST: &str = "manifest";
 /// The fact that says since when the bridge runs.
 const STARTED: FactKey = "bridge_uptime";
-/// How long the tasks may take to end.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the garage may take to end before the broker's side says goodbye without its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long everything else may take after that.
+const FAREWELL: Duration = Duration::from_millis(2500);
+/// How long the last documents may take to reach the disk. All three together stay below five seconds.
+const LAST_DOCUMENTS: Duration = Duration::from_secs(1);
 
 /// A configuration that cannot be used; its text is one line that names the key and where it came from.
 #[derive(Debug, thiserror::Error)]
@@ -130,24 +137,19 @@ pub async fn bridge(
     let (monitor, health) = Monitor::new();
     let watching = CancellationToken::new();
     let watched = tokio::spawn(monitor.run(settings.health.listen, watching.clone()));
-    let ending = lives(&settings, clock, &logging, &health, &cancel).await;
+    let life = async || live(settings.clone(), clock, logging.clone(), &health, cancel.clone()).await;
+    let ending = supervise(life).await;
     watching.cancel();
     watched.await.context("the monitor died")?;
     ending
 }
 
 /// One life after the other, as often as that is allowed.
-async fn lives(
-    settings: &Settings,
-    clock: Clock,
-    logging: &Logging,
-    health: &Health,
-    cancel: &CancellationToken,
-) -> anyhow::Result<ExitCode> {
+async fn supervise(mut life: impl AsyncFnMut() -> anyhow::Result<Ending>) -> anyhow::Result<ExitCode> {
     let begun = std::time::Instant::now();
     let mut restarts = Restarts::default();
     loop {
-        match live(settings.clone(), clock, logging.clone(), health, cancel.clone()).await? {
+        match life().await? {
             Ending::Told => return Ok(ExitCode::SUCCESS),
             Ending::AskedToRestart => return Ok(ExitCode::FAILURE),
             Ending::PartDied if restarts.allow(begun.elapsed()) => warn!("starting all parts of the bridge again"),
@@ -160,6 +162,7 @@ async fn lives(
 }
 
 /// How a life of the bridge ended.
+#[derive(Debug, Clone, Copy)]
 enum Ending {
     /// It was told to.
     Told,
@@ -188,8 +191,9 @@ async fn live(
     let (happenings, happened) = mpsc::channel(REPORTS);
     let (facts, facts_seen) = mpsc::channel(REPORTS);
     let (manifest, manifest_changed) = watch::channel(store.read(MANIFEST)?.unwrap_or_default());
-    // Everything that was started must be able to write its last words, so the writer ends after the others.
-    let (writing, parts) = (CancellationToken::new(), cancel.child_token());
+    // They end in this order, each after those whose last words it takes: garage, broker's side, writer of documents.
+    let working = CancellationToken::new();
+    let (parts, writing) = (CancellationToken::new(), CancellationToken::new());
     let restart = CancellationToken::new();
 
     let mut tasks = JoinSet::new();
@@ -232,14 +236,12 @@ async fn live(
         log_level: Box::new(move |level| dial.turn(level)),
     };
     tasks.spawn(named(
-        "garage",
-        garage(settings, channels, clock, store, vault, health.clone(), parts.clone()),
+        GARAGE,
+        garage(settings, channels, clock, store, vault, health.clone(), working.clone()),
     ));
     let written = tokio::spawn(writer.run(writing.clone()));
 
     let ending = tokio::select! {
-        // Looked at first: the parts end as soon as they are told to, which is not by themselves.
-        biased;
         () = cancel.cancelled() => Ending::Told,
         () = restart.cancelled() => {
             info!("ending as asked, to be started afresh");
@@ -253,15 +255,31 @@ async fn live(
             Ending::PartDied
         }
     };
+    working.cancel();
+    // In vain where the garage is what has died.
+    let _ = timeout(LAST_WORDS, until_garage_ended(&mut tasks)).await;
     parts.cancel();
-    let farewell = tokio::time::timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
-    if farewell.is_err() {
+    if timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} })
+        .await
+        .is_err()
+    {
         warn!("not everything ended in time; it is left behind");
     }
     writing.cancel();
-    written.await.context("the writer of documents died")?;
+    match timeout(LAST_DOCUMENTS, written).await {
+        Ok(written) => written.context("the writer of documents died")?,
+        Err(_) => warn!("the disk does not take the last documents"),
+    }
     info!("stopped");
     Ok(ending)
+}
+
+async fn until_garage_ended(tasks: &mut JoinSet<&'static str>) {
+    while let Some(ended) = tasks.join_next().await {
+        if matches!(ended, Ok(GARAGE)) {
+            return;
+        }
+    }
 }
 
 async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
@@ -622,4 +640,27 @@ fn until_interrupted() -> anyhow::Result<CancellationToken> {
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("the file {} cannot be read", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many lives a bridge has whose lives end like this, and its exit code.
+    async fn lives(endings: &[Ending]) -> (usize, ExitCode) {
+        let mut lived = 0;
+        let code = supervise(async || {
+            lived += 1;
+            Ok(*endings.get(lived - 1).unwrap_or(&Ending::PartDied))
+        });
+        let code = code.await.unwrap();
+        (lived, code)
+    }
+
+    #[tokio::test]
+    async fn a_part_that_dies_is_started_again_three_times_and_then_the_process_ends() {
+        assert_eq!(lives(&[]).await, (4, ExitCode::FAILURE));
+        assert_eq!(lives(&[Ending::PartDied, Ending::Told]).await, (2, ExitCode::SUCCESS));
+        assert_eq!(lives(&[Ending::AskedToRestart]).await, (1, ExitCode::FAILURE));
+    }
 }

@@ -153,6 +153,12 @@ impl Bridge {
             }
         }
         if link.is_up {
+            // What became of commands that were waiting is told before we are gone.
+            for news in self.wires.waiting() {
+                self.take(news);
+            }
+            self.publisher.refresh(self.clock.now());
+            self.publish(&mut link)?;
             let offline = bridge_state(self.publisher.options(), OFFLINE);
             farewell(&offline, &mut link.session, driver, happenings).await;
         }

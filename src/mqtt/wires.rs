@@ -55,6 +55,13 @@ impl Wires {
             () = sleep_until(age_at) => News::Time,
         }
     }
+
+    /// What was told and not taken yet, except the cars as they are, which nobody misses at the end.
+    pub(super) fn waiting(&mut self) -> Vec<News> {
+        let reports = std::iter::from_fn(|| self.reports.try_recv().ok()).collect();
+        let happenings = std::iter::from_fn(|| self.happenings.try_recv().ok()).collect();
+        vec![News::Reports(reports), News::Happenings(happenings)]
+    }
 }
 
 fn batch<T>(first: T, more: &mut mpsc::Receiver<T>) -> Vec<T> {

@@ -96,6 +96,11 @@ impl Mosquitto {
         }
     }
 
+    /// Whether it was started and not killed.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Makes a password file with one user; the line to put into the configuration.
     pub fn password_file(&self, user: &str, password: &str) -> String {
         let file = self.dir().join("passwords");

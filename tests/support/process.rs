@@ -1,5 +1,6 @@
 //! The program under test as a process of its own, and the JSON line it prints when it is ready.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -26,13 +27,22 @@ pub fn run(directory: &Path, arguments: &[&str], input: &str) -> Output {
 }
 
 fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leapmotor2mqtt"));
+    let mut command = Command::new(program());
+    configure(&mut command, directory);
+    command.args(arguments);
     command
-        .args(arguments)
+}
+
+/// The program under test: what the variable `PROGRAM` names, else the one built with the tests.
+fn program() -> OsString {
+    std::env::var_os("PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_leapmotor2mqtt").into())
+}
+
+fn configure(command: &mut Command, directory: &Path) {
+    command
         .env("LEAPMOTOR2MQTT_LOOPBACK_ONLY", "true")
         .env("RUST_LOG", "leapmotor2mqtt=debug")
         .current_dir(directory);
-    command
 }
 
 /// A running `leapmotor2mqtt`. Ends with the test.
@@ -45,6 +55,14 @@ impl Program {
     /// Starts the program; what it logs goes to a file in `directory`.
     pub fn start(directory: &Path, arguments: &[&str]) -> Self {
         Self::start_with(directory, arguments, Stdio::null())
+    }
+
+    /// Starts the program through another one, such as `sh -c` with a script that ends in `exec "$@"`.
+    pub fn start_through(wrapper: &[&str], directory: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(wrapper[0]);
+        configure(&mut command, directory);
+        command.args(&wrapper[1..]).arg(program()).args(arguments);
+        Self::spawn(command, directory, arguments, Stdio::null())
     }
 
     /// Starts the program and waits for the line of JSON it prints.
@@ -67,13 +85,17 @@ impl Program {
     }
 
     fn start_with(directory: &Path, arguments: &[&str], stdout: Stdio) -> Self {
+        Self::spawn(command(directory, arguments), directory, arguments, stdout)
+    }
+
+    fn spawn(mut command: Command, directory: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         let log = directory.join(format!("{}.log", arguments.first().unwrap_or(&"run")));
         let stderr = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let child = command(directory, arguments)
+        let child = command
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr)
@@ -95,6 +117,12 @@ impl Program {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Ends it at once, as a power cut does. Nothing of it is left when this returns.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Asks it to end and tells its exit code; `None` if a signal ended it.

@@ -97,14 +97,26 @@ impl World {
 
     /// Starts the bridge with this configuration, on the clock of the simulated cloud.
     pub fn bridge(&self, configuration: &Value) -> Program {
+        let [file, clock] = self.files(configuration);
+        Program::start(
+            self.directory.path(),
+            &["run", "--config", &file, "--simulated-clock", &clock],
+        )
+    }
+
+    /// The same through another program.
+    pub fn bridge_through(&self, wrapper: &[&str], configuration: &Value) -> Program {
+        let [file, clock] = self.files(configuration);
+        let arguments = ["run", "--config", &file, "--simulated-clock", &clock];
+        Program::start_through(wrapper, self.directory.path(), &arguments)
+    }
+
+    /// The files of the configuration and of the clock.
+    fn files(&self, configuration: &Value) -> [String; 2] {
         let file = self.write_configuration(configuration);
         let clock = self.directory.path().join("clock.json");
         std::fs::write(&clock, self.cloud["clock"].to_string()).unwrap();
-        let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
-        Program::start(
-            self.directory.path(),
-            &["run", "--config", &path(&file), "--simulated-clock", &path(&clock)],
-        )
+        [file, clock].map(|path| path.to_str().unwrap().to_owned())
     }
 
     /// Asks the simulated cloud's control interface.
