@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app;
 use crate::app::demo::DemoOptions;
-use crate::homeassistant;
+use crate::homeassistant::{self, OtherBridge};
+use crate::mqtt;
 use crate::simulator;
 use crate::vehicle::Model;
 
@@ -43,8 +44,8 @@ enum Command {
     Decode(DecodeArgs),
     /// Asks the running bridge whether it lives: for containers
     Healthcheck(RunArgs),
-    /// Removes every retained topic the bridge ever wrote
-    Purge(RunArgs),
+    /// Removes every retained topic the bridge ever wrote, or what another bridge left
+    Purge(PurgeArgs),
 }
 
 #[derive(Args, Default)]
@@ -71,6 +72,28 @@ struct DemoArgs {
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct PurgeArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Whose topics; may be given several times. Those of other bridges only below their usual prefixes
+    #[arg(long, value_name = "WHOSE", value_enum, value_delimiter = ',', default_values_t = [Whose::Own])]
+    of: Vec<Whose>,
+    /// Only list them
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    /// This bridge
+    Own,
+    /// LeapConnect
+    Leapconnect,
+    /// leapmotor-mate
+    Mate,
 }
 
 #[derive(Args)]
@@ -143,7 +166,20 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Entities(args) => entities(&args),
         Command::Decode(args) => decode(&args),
         Command::Healthcheck(args) => app::healthcheck(&args.into(), print),
-        Command::Purge(args) => block_on(app::purge(&args.into(), print)),
+        Command::Purge(args) => block_on(app::purge(&args.run.into(), &purge(&args.of, args.dry_run), print)),
+    }
+}
+
+fn purge(of: &[Whose], dry_run: bool) -> mqtt::Purge {
+    let other = |whose: &Whose| match whose {
+        Whose::Own => None,
+        Whose::Leapconnect => Some(OtherBridge::LeapConnect),
+        Whose::Mate => Some(OtherBridge::Mate),
+    };
+    mqtt::Purge {
+        own: of.contains(&Whose::Own),
+        of: of.iter().filter_map(other).collect(),
+        dry_run,
     }
 }
 

@@ -13,7 +13,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use leapmotor2mqtt::clock::Clock;
 use leapmotor2mqtt::homeassistant::Options;
-use leapmotor2mqtt::mqtt::{Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSettings, TlsFiles, Wires, probe, purge};
+use leapmotor2mqtt::mqtt::{
+    Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSettings, Purge, TlsFiles, Wires, probe, purge,
+};
 use leapmotor2mqtt::vehicle::facts::FactUpdate;
 use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};
 use leapmotor2mqtt::vehicle::transitions::{Change, Kind, Mark};
@@ -418,8 +420,8 @@ async fn a_purge_removes_everything_of_ours_and_nothing_else() {
         others.iter().all(|(topic, _)| held.contains_key(*topic))
     })
     .await;
-    let removed = purge(&settings(broker.port()), &options()).await.unwrap();
-    assert_eq!(removed, before.len() - others.len());
+    let removed = purge(&settings(broker.port()), &options(), &Purge::OWN).await.unwrap();
+    assert_eq!(removed.len(), before.len() - others.len());
     let left: Vec<String> = retained(broker.port(), &["#"]).await.into_keys().collect();
     assert_eq!(left, others.map(|(topic, _)| topic));
 }
@@ -525,7 +527,9 @@ mod embedded {
 
         house.stop().await;
         until_retained(broker.v5.port(), &[BRIDGE_STATE], says("offline")).await;
-        purge(&settings(broker.v5.port()), &options()).await.unwrap();
+        purge(&settings(broker.v5.port()), &options(), &Purge::OWN)
+            .await
+            .unwrap();
         until_retained(broker.v5.port(), &OURS, BTreeMap::is_empty).await;
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use support::client::{retained, until_retained};
+use support::client::{Client, retained, until_retained};
 use support::mosquitto::Mosquitto;
 use support::process::{self, Program};
 use support::world::World;
@@ -286,6 +286,68 @@ async fn a_demo_on_an_existing_broker_is_removed_by_purge() {
     assert_eq!(retained(broker.port(), &["#"]).await.len(), 0);
     let said = say_in(directory.path(), &["purge"], "");
     assert!(said.out.starts_with("0 retained topics"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_of_other_bridges_lists_first_and_then_removes_what_they_left_and_nothing_else() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let vin = "LFZTEST0000000001";
+    let theirs = [
+        format!("leapconnect/{vin}/state"),
+        "leapconnect/bridge/state".to_owned(),
+        format!("homeassistant/sensor/leapconnect_{}/range/config", vin.to_lowercase()),
+        format!("leapmotor/{vin}/soc"),
+        "homeassistant/sensor/its_own_way/soc/config".to_owned(),
+    ];
+    let of_mate = json!({"name": "Battery", "state_topic": theirs[3]}).to_string();
+    let kept = [
+        format!("leapmotor2mqtt/{vin}/range"),
+        format!("homeassistant/device/leapmotor2mqtt_{vin}/config"),
+        "leapmotor/notes".to_owned(),
+        "homeassistant/sensor/plug/config".to_owned(),
+    ];
+    let ours = json!({"o": {"name": "leapmotor2mqtt"}, "cmps": {"range": {"stat_t": kept[0]}}}).to_string();
+    let somebody = Client::connect(broker.port()).await;
+    for topic in theirs.iter().chain(&kept) {
+        let payload = match topic {
+            topic if *topic == theirs[4] => &of_mate,
+            topic if *topic == kept[1] => &ours,
+            _ => r#"{"state_topic":"plug/state"}"#,
+        };
+        somebody.publish(topic, payload.as_bytes(), true).await;
+    }
+    until_retained(broker.port(), &["#"], |held| held.len() == 9).await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = json!({"mqtt": {"host": "127.0.0.1", "port": broker.port()}, "data_dir": "data"});
+    std::fs::write(directory.path().join("config.yaml"), configuration.to_string()).unwrap();
+    let purge = |arguments: &[&str]| {
+        let said = say_in(directory.path(), &[&["purge"], arguments].concat(), "");
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.out
+    };
+    let list = purge(&["--of", "leapconnect,mate", "--dry-run"]);
+    let mut listed: Vec<&str> = list.lines().collect();
+    assert!(
+        listed.pop().unwrap().starts_with("5 retained topics would be removed"),
+        "{list}"
+    );
+    let mut expected: Vec<&str> = theirs.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+    assert_eq!(
+        retained(broker.port(), &["#"]).await.len(),
+        9,
+        "a dry run removes nothing"
+    );
+
+    assert!(purge(&["--of", "mate"]).starts_with("2 retained topics removed"));
+    assert!(purge(&["--of", "leapconnect", "--of", "mate"]).starts_with("3 retained topics removed"));
+    let left: Vec<String> = retained(broker.port(), &["#"]).await.into_keys().collect();
+    let mut kept = kept.to_vec();
+    kept.sort_unstable();
+    assert_eq!(left, kept);
+    assert!(purge(&["--dry-run"]).contains("2 retained topics would be removed"));
 }
 
 #[cfg(feature = "embedded-broker")]

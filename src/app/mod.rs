@@ -85,13 +85,27 @@ pub async fn simulate(
     Ok(ExitCode::SUCCESS)
 }
 
-/// `purge`: takes everything of ours off the broker.
-pub async fn purge(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+/// `purge`: takes what we or other bridges left off the broker.
+pub async fn purge(
+    start: &Start,
+    what: &mqtt::Purge,
+    say: impl Fn(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     let (settings, _) = prepare(start)?;
-    let removed = mqtt::purge(&visitor_settings(&settings, None)?, &mqtt_options(&settings)).await?;
+    let found = mqtt::purge(&visitor_settings(&settings, None)?, &mqtt_options(&settings), what).await?;
+    if what.dry_run {
+        found.iter().try_for_each(|topic| say(topic))?;
+    }
     say(&format!(
-        "{removed} retained topics removed from {}:{}",
-        settings.mqtt.host, settings.mqtt.port
+        "{} retained topics {} {}:{}",
+        found.len(),
+        if what.dry_run {
+            "would be removed from"
+        } else {
+            "removed from"
+        },
+        settings.mqtt.host,
+        settings.mqtt.port
     ))?;
     Ok(ExitCode::SUCCESS)
 }

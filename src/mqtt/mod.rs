@@ -27,7 +27,7 @@ mod wires;
 pub use announcer::Manifest;
 pub use bridge::Bridge;
 pub use failure::Failure;
-pub use purge::{probe, purge};
+pub use purge::{Purge, probe, purge};
 pub use session::LOG_DIRECTIVE;
 pub use settings::{MqttSettings, TlsFiles, TlsFilesError};
 pub use wires::Wires;

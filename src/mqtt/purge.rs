@@ -1,4 +1,4 @@
-//! Short connections of their own: to try a broker out, and to take everything of ours off it.
+//! Short connections of their own: to try a broker out, and to take what we or other bridges left off it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use super::outbox::Retained;
 use super::replies::Answer;
 use super::session::{Happening, Received, Session, drain, drive};
 use super::settings::MqttSettings;
-use crate::homeassistant::Options;
+use crate::homeassistant::{Options, OtherBridge};
 use crate::vehicle::facts::Subject;
 
 /// Happenings the event loop may be ahead of us.
@@ -58,22 +58,40 @@ pub async fn probe(settings: &MqttSettings, options: &Options) -> Result<(), Fai
     timeout(LONGEST, met).await.unwrap_or_else(|_| Err(too_slow()))
 }
 
-/// Removes every retained topic we ever wrote: what lies below the base topic, and our discovery messages, which are
-/// known by their origin. Ends when the broker has named nothing new for the time of a read-back and has acknowledged
-/// every removal. Gives the number of topics removed.
-///
-/// The bridge must not be running, or it would publish everything again.
-pub async fn purge(settings: &MqttSettings, options: &Options) -> Result<usize, Failure> {
-    timeout(LONGEST, sweep(settings, options))
+/// What a purge takes off the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purge {
+    /// Every retained topic we ever wrote: what lies below the base topic, and our discovery messages, which are known by
+    /// their origin. The bridge must not be running, or it would publish everything again.
+    pub own: bool,
+    /// What these left behind. They must not be running either.
+    pub of: BTreeSet<OtherBridge>,
+    /// Remove nothing, only tell.
+    pub dry_run: bool,
+}
+
+impl Purge {
+    /// Everything of ours.
+    pub const OWN: Self = Self {
+        own: true,
+        of: BTreeSet::new(),
+        dry_run: false,
+    };
+}
+
+/// Removes retained topics. Ends when the broker has named nothing new for the time of a read-back and has acknowledged
+/// every removal. Gives the topics removed, or that would be.
+pub async fn purge(settings: &MqttSettings, options: &Options, what: &Purge) -> Result<BTreeSet<Arc<str>>, Failure> {
+    timeout(LONGEST, sweep(settings, options, what))
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
 
-async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Failure> {
+async fn sweep(settings: &MqttSettings, options: &Options, what: &Purge) -> Result<BTreeSet<Arc<str>>, Failure> {
     let (mut session, event_loop) = Session::open(settings, None);
     let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
     let mut driver = pin!(drive(event_loop, sender));
-    let mut broom = Broom::new(options);
+    let mut broom = Broom::new(options, what);
     let mut quiet_at: Option<Instant> = None;
     loop {
         while session.has_room()
@@ -93,12 +111,12 @@ async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Fail
                 if session.is_settled() {
                     session.disconnect()?;
                     drain(driver, happenings).await;
-                    return Ok(broom.removed.len());
+                    return Ok(broom.found);
                 }
                 quiet_at = Some(Instant::now() + settings.read_back);
             }
             Some(happening) = happenings.recv() => {
-                session.note(&happening);
+                let topic = session.note(&happening);
                 match happening {
                     Happening::Connected { .. } => {
                         session.subscribe_plain(broom.filters.iter().cloned())?;
@@ -107,7 +125,11 @@ async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Fail
                     Happening::Message(message) if broom.take(&message) => {
                         quiet_at = Some(Instant::now() + settings.read_back);
                     }
-                    _ => {}
+                    Happening::Rejected(..) => {
+                        return Err(Failure::Forbidden(topic.map(|topic| topic.to_string()).unwrap_or_default()));
+                    }
+                    Happening::SubscriptionRefused(_) => return Err(Failure::Forbidden(broom.filters.join(" or "))),
+                    Happening::Message(_) | Happening::Sent(_) | Happening::Acknowledged(_) => {}
                 }
             }
         }
@@ -115,43 +137,67 @@ async fn sweep(settings: &MqttSettings, options: &Options) -> Result<usize, Fail
 }
 
 /// Which topics to clear.
-struct Broom {
+struct Broom<'a> {
     filters: Vec<String>,
     base: String,
+    options: &'a Options,
+    what: &'a Purge,
     announcer: Announcer,
     waiting: VecDeque<Retained>,
-    removed: BTreeSet<Arc<str>>,
+    found: BTreeSet<Arc<str>>,
 }
 
-impl Broom {
-    fn new(options: &Options) -> Self {
+impl<'a> Broom<'a> {
+    fn new(options: &'a Options, what: &'a Purge) -> Self {
         let base = format!("{}/", options.base_topic);
+        let own = [format!("{base}#")].into_iter().chain(discovery_filters(options));
+        let others = what.of.iter().flat_map(|bridge| bridge.filters(options));
         Self {
-            filters: [format!("{base}#")]
+            filters: own
+                .filter(|_| what.own)
+                .chain(others)
+                .collect::<BTreeSet<_>>()
                 .into_iter()
-                .chain(discovery_filters(options))
                 .collect(),
             base,
+            options,
+            what,
             announcer: Announcer::new(Manifest::default(), options),
             waiting: VecDeque::new(),
-            removed: BTreeSet::new(),
+            found: BTreeSet::new(),
         }
     }
 
-    /// Whether the message is retained and ours; then its topic waits to be cleared.
+    /// Whether the message is retained and to be removed; then its topic waits to be cleared.
     fn take(&mut self, message: &Received) -> bool {
-        let ours = message.retained
-            && !message.payload.is_empty()
-            && (message.topic.starts_with(&self.base) || self.announcer.read_back(&message.topic, &message.payload));
-        if ours {
-            let topic: Arc<str> = message.topic.as_str().into();
+        // A message may come once for each filter that it fits.
+        if !message.retained
+            || message.payload.is_empty()
+            || self.found.contains(message.topic.as_str())
+            || !self.is_unwanted(message)
+        {
+            return false;
+        }
+        let topic: Arc<str> = message.topic.as_str().into();
+        if !self.what.dry_run {
             self.waiting.push_back(Retained {
                 topic: topic.clone(),
                 payload: Arc::default(),
             });
-            self.removed.insert(topic);
         }
-        ours
+        self.found.insert(topic);
+        true
+    }
+
+    fn is_unwanted(&mut self, message: &Received) -> bool {
+        let (topic, payload) = (&message.topic, &message.payload);
+        if topic.starts_with(&self.base) || self.announcer.read_back(topic, payload) {
+            return self.what.own;
+        }
+        self.what
+            .of
+            .iter()
+            .any(|bridge| bridge.left(topic, payload, self.options))
     }
 }
 
