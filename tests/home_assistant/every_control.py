@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Uses every control that Home Assistant enables for a simulated car, and looks for each use at the simulated cloud.
+"""Uses every control of a simulated car in Home Assistant, and looks for each use at the simulated cloud.
 
     every_control.py --bridge target/release/leapmotor2mqtt [--car C10-REEV]
 
 One Home Assistant, one mosquitto, the simulated cloud with one plugged car on a fast clock, and the bridge with all
-commands allowed. Which service is called follows from the entity's domain and its attributes;
+commands allowed; also what is disabled by default is enabled. Which service is called follows from the entity's domain and its attributes;
 each call waits for the result of the one before. What commands the car must be a write at the cloud, taken by it and
 not refused by the bridge. Run it with the Python of an environment made by scripts/install-home-assistant.
 Exit status: 0 all well, 1 findings, 2 the check could not run.
@@ -24,6 +24,18 @@ from processes import Listener, Mosquitto, SimulatedCloud, mqtt_client, newest_r
 
 #: What a command may end as without being a finding: what was written and not confirmed is said, but may happen.
 WRITTEN = ("confirmed", "not_confirmed")
+
+#: What to write into the car's text entities, by key.
+TEXTS = {
+    "charge_schedule_start": "01:30",
+    "charge_schedule_end": "06:30",
+    "charge_schedule_days": "1,0,1,0,1,0,1",
+    "charge_schedule_json": '{"enabled":true,"start":"02:00","end":"05:00","limit":90,"days":"1,1,1,1,1,0,0"}',
+    "climate_schedule_json": '{"start_time":"2030-01-01 07:30:00"}',
+    "quiet_hours_start": "23:00",
+    "quiet_hours_end": "06:00",
+    "send_destination": "45.4642,9.1900,Duomo",
+}
 
 #: Features of Home Assistant's entities, by domain, that decide which services they take.
 COVER_CLOSE, COVER_POSITION = 2, 4
@@ -55,7 +67,7 @@ def another(options: list[str], state: str) -> str:
     return next(option for option in reversed(options) if option != state)
 
 
-def calls(domain: str, state: str, attributes: dict) -> list[tuple[str, dict]]:
+def calls(domain: str, key: str, state: str, attributes: dict) -> list[tuple[str, dict]]:
     """The services to call on an entity, in order, each with its data."""
     features = attributes.get("supported_features", 0)
     match domain:
@@ -89,7 +101,7 @@ def calls(domain: str, state: str, attributes: dict) -> list[tuple[str, dict]]:
         case "time":
             return [("set_value", {"time": "06:30:00"})]
         case "text":
-            return [("set_value", {"value": "06:30" if state in ("unknown", "") else state})]
+            return [("set_value", {"value": TEXTS[key]})]
         case _:
             return []
 
@@ -109,6 +121,13 @@ class EveryControl(Check):
         results = [json.loads(payload) for _, payload in self.results.heard]
         return [result for result in results if result["state"] != "accepted"]
 
+    async def enable_all(self) -> None:
+        """Enables what is disabled by default. Home Assistant takes it in by itself, half a minute after the last."""
+        for entry in await self.hass.mqtt_entities():
+            if self.vin in entry["unique_id"] and entry["disabled_by"] is not None:
+                await self.hass.call("config/entity_registry/update", entity_id=entry["entity_id"], disabled_by=None)
+        self.expect(await self.settled(), f"unavailable although enabled: {await self.unavailable()}")
+
     async def controls(self, broker: tuple[str, int]) -> None:
         """Every control of the car's device, in the order of their names."""
         commanding = f"leapmotor2mqtt/{self.vin}/commands/availability"
@@ -123,16 +142,17 @@ class EveryControl(Check):
             if self.vin in entry["unique_id"] and entry["disabled_by"] is None
         ]
         for entry in sorted(entries, key=lambda entry: entry["entity_id"]):
-            await self.entity(entry["entity_id"], entry["unique_id"] in commands)
+            key = entry["unique_id"].removeprefix(f"leapmotor2mqtt_{self.vin}_")
+            await self.entity(entry["entity_id"], key, entry["unique_id"] in commands)
 
-    async def entity(self, entity: str, commands: bool) -> None:
+    async def entity(self, entity: str, key: str, commands: bool) -> None:
         """Uses one control in every way it takes."""
         states = {state["entity_id"]: state for state in await self.hass.call("get_states")}
         if entity not in states:
             self.expect(False, f"{entity} has no state")
             return
         domain, state = entity.split(".")[0], states[entity]
-        uses = calls(domain, state["state"], state["attributes"])
+        uses = calls(domain, key, state["state"], state["attributes"])
         self.used += bool(uses)
         for service, data in uses:
             await self.use(entity, f"{domain}.{service}", data, commands)
@@ -186,7 +206,8 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
             return any(vin in entry["unique_id"] for entry in await hass.mqtt_entities())
 
         check.expect(await hass.until(found, arguments.patience), "the car was not announced")
-        await check.settled()
+        check.expect(await check.settled(), f"unavailable: {await check.unavailable()}")
+        await check.enable_all()
         await check.controls(mosquitto.address)
         check.log()
         check.expect(check.used >= arguments.min_controls,
@@ -202,7 +223,7 @@ def main() -> int:
     options.add_argument("--allow", nargs="*", metavar="COMMAND", help="commands of the driving class to allow",
                          default=["on3-on", "on3-off", "autopark", "piloted-parking", "fota-download", "fota-install",
                                   "fota-schedule", "speed-limit", "ble-key-restart"])
-    options.add_argument("--min-controls", type=int, default=30, metavar="N")
+    options.add_argument("--min-controls", type=int, default=65, metavar="N")
     arguments = options.parse_args()
     return conduct(f"every control of a {arguments.car}", arguments, run)
 
