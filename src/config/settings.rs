@@ -203,7 +203,7 @@ pub struct Polling {
     pub parked_seconds: u64,
     /// Seconds between two readings of a driving car.
     pub driving_seconds: u64,
-    /// Seconds between two readings of a charging car.
+    /// Seconds between two readings of a car that charges with alternating current; with direct current, half of it.
     pub charging_seconds: u64,
 }
 

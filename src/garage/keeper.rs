@@ -129,6 +129,7 @@ impl Keeper {
             advanced: self.advanced,
             quiet: policy.quiet.is_some_and(|hours| hours.covers(local)),
             failures: self.failures,
+            ..Activities::default()
         }
     }
 

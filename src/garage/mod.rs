@@ -6,6 +6,7 @@
 
 pub mod commander;
 pub mod confirmation;
+pub mod guidance;
 pub mod health;
 pub mod herald;
 mod keeper;
@@ -43,10 +44,11 @@ use crate::vehicle::intent::{BridgeAction, CommandReport, CommandRequest, Comman
 use crate::vehicle::{Fleet, Happening, Vin};
 
 use commander::Commander;
+use guidance::Guidance;
 use keepsake::{Keepsake, ServerPin};
 use ledger::Ledger;
 use picture::painter::Painter;
-use poller::{Guidance, Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
+use poller::{Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
 use session::{Door, SessionTask};
 use slow::mailbox::{Mailbox, MailboxHandle};
 use slow::{SlowHandle, SlowReads};
@@ -199,16 +201,6 @@ impl Garage {
         let (mailbox_task, mailbox) = Mailbox::new(accounts.len(), facts.clone());
         let (packages, unpacked) = mpsc::channel(PACKAGES);
         tasks.spawn(Painter::new(fleet.subscribe(), unpacked, facts.clone()).run(cancel.child_token()));
-        let slow_tools = slow::Tools {
-            fleet: fleet.subscribe(),
-            clock,
-            time_zone: rules.time_zone.clone(),
-            language: rules.language,
-            facts: facts.clone(),
-            happenings: happenings.clone(),
-            packages,
-            mailbox: mailbox.clone(),
-        };
         let (keeper, settings, wishes) =
             settings::Keeper::new(rules.configured, store.clone(), facts.clone(), log_level);
         tasks.spawn(keeper.run(cancel.child_token()));
@@ -225,6 +217,16 @@ impl Garage {
             wishes,
             standing,
             time_zone: rules.time_zone.clone(),
+        };
+        let slow_tools = slow::Tools {
+            fleet: fleet.subscribe(),
+            clock,
+            guidance: guidance.clone(),
+            language: rules.language,
+            facts: facts.clone(),
+            happenings: happenings.clone(),
+            packages,
+            mailbox: mailbox.clone(),
         };
 
         for (index, account) in accounts.into_iter().enumerate() {

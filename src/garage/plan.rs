@@ -1,6 +1,7 @@
 //! When to ask for a car's status next. Pure: the present moment is an argument, nothing waits here.
 //!
-//! A car is in one [`Phase`]; the phase has an interval; a short daily budget stretches it.
+//! A car is in one [`Phase`]; the phase has an interval; a daily budget that would not last stretches it, fairly among the
+//! cars of the account.
 
 use std::time::Duration;
 
@@ -26,8 +27,12 @@ const QUIET_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const FIRST_BACK_OFF: Duration = Duration::from_secs(30);
 /// Longest pause between two attempts while reads fail.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(15 * 60);
-/// Requests of the daily budget that reads leave for commands.
+/// How long a drive or a charge is taken to last yet; nobody knows, and most are shorter.
+const TRIP: Duration = Duration::from_secs(2 * 3600);
+/// Requests of the daily budget that reads leave for commands and sign-ins.
 const RESERVE: u32 = 50;
+/// What changes slowly may take one part in so many of what is left for reads.
+const SLOW_SHARE: u32 = 5;
 
 /// The owner's wishes for one car.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +43,7 @@ pub struct Policy {
     pub parked: Duration,
     /// Interval while it drives.
     pub driving: Duration,
-    /// Interval while it charges.
+    /// Interval while it charges with alternating current; with direct current, which is faster, half of it.
     pub charging: Duration,
     /// When it is read rarely.
     pub quiet: Option<QuietHours>,
@@ -58,6 +63,8 @@ pub struct QuietHours {
 pub enum Phase {
     /// The owner wants it left alone.
     Paused,
+    /// Somebody else uses the account, and a read would end their session.
+    Yielding,
     /// The last reads failed.
     BackOff,
     /// Somebody waits for news.
@@ -95,21 +102,23 @@ pub struct Activities {
     pub advanced: Option<Timestamp>,
     /// Whether these are quiet hours.
     pub quiet: bool,
+    /// Until when the account is left to somebody else.
+    pub yields_until: Option<Timestamp>,
     /// Failed reads since the last good one.
     pub failures: u32,
 }
 
 /// What is left of an account's daily budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
     /// Requests a day.
     pub budget: u32,
     /// Requests made today.
     pub used: u32,
-    /// Cars that share it.
-    pub cars: u32,
     /// When the day ends.
     pub resets: Timestamp,
+    /// Reads that a car may have until then, at most; see [`Allowance::shared_by`].
+    pub share: f64,
 }
 
 impl Policy {
@@ -148,6 +157,7 @@ impl Phase {
         match car.activity.filter(|_| !car.stale) {
             // Whoever asks for news gets it, whatever else is wished.
             _ if !policy.enabled && !boosted => Self::Paused,
+            _ if car.yields_until.is_some_and(|until| now < until) => Self::Yielding,
             _ if car.failures > 0 => Self::BackOff,
             _ if boosted => Self::Boost,
             Some(Activity::Driving | Activity::Ready) => Self::Driving,
@@ -164,6 +174,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Self::Paused => "paused",
+            Self::Yielding => "yielding",
             Self::BackOff => "backoff",
             Self::Boost => "boost",
             Self::Driving => "driving",
@@ -183,12 +194,23 @@ impl Phase {
             Self::BackOff => back_off(failures),
             Self::Boost => SHORTEST,
             Self::Driving => policy.driving,
-            Self::ChargingDc | Self::ChargingAc => policy.charging,
+            Self::ChargingDc => (policy.charging / 2).max(SHORTEST),
+            Self::ChargingAc => policy.charging,
             Self::Awake => AWAKE_INTERVAL.min(policy.parked),
             Self::Quiet => QUIET_INTERVAL.max(policy.parked),
             Self::Asleep => ASLEEP_INTERVAL.max(policy.parked),
-            Self::Idle => policy.parked,
+            Self::Idle | Self::Yielding => policy.parked,
         })
+    }
+
+    /// How long a car is taken to stay in it; `None` for the rest of the day.
+    fn lasts(self) -> Option<Duration> {
+        match self {
+            Self::Driving | Self::ChargingDc | Self::ChargingAc => Some(TRIP),
+            Self::Boost | Self::Awake => Some(AWAKE_FOR),
+            Self::BackOff => Some(LONGEST_BACK_OFF),
+            Self::Paused | Self::Yielding | Self::Quiet | Self::Asleep | Self::Idle => None,
+        }
     }
 }
 
@@ -203,26 +225,69 @@ impl Allowance {
         self.left().saturating_sub(RESERVE)
     }
 
-    /// The pace that makes what is left last for the day, once it gets short: below a quarter of the whole.
-    fn pace(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.left_for_reads();
-        let day = self.budget.saturating_sub(RESERVE);
-        if left == 0 || left > day / 4 {
-            return None;
-        }
-        let rest = Duration::try_from(self.resets.duration_since(now)).unwrap_or_default();
-        Some(rest.saturating_mul(self.cars.max(1)) / left)
+    /// Requests left for what changes slowly: so little that it never matters to the cars.
+    pub fn left_for_slow_reads(&self) -> u32 {
+        self.left_for_reads() / SLOW_SHARE
     }
+
+    /// Shares what is left among cars of which each wants so many reads: whoever wants less than an even share has all of
+    /// it, and leaves the rest to the others.
+    pub fn shared_by(self, wanted: impl IntoIterator<Item = u32>) -> Self {
+        let mut wanted: Vec<u32> = wanted.into_iter().collect();
+        wanted.sort_unstable();
+        let mut left = f64::from(self.left_for_reads());
+        let mut cars = wanted.len() as f64;
+        for wanted in wanted.into_iter().map(f64::from) {
+            let even = left / cars;
+            if wanted > even {
+                return Self { share: even, ..self };
+            }
+            left -= wanted;
+            cars -= 1.0;
+        }
+        let share = f64::INFINITY;
+        Self { share, ..self }
+    }
+
+    /// An interval, made as much longer as it takes for the car's share to last until the end of the day.
+    fn stretched(&self, interval: Duration, wanted: u32) -> Duration {
+        let lack = f64::from(wanted) / self.share;
+        if lack.is_finite() && lack > 1.0 {
+            interval.mul_f64(lack)
+        } else {
+            interval
+        }
+    }
+
+    /// Whether most of the day's budget is used up.
+    fn is_short(&self) -> bool {
+        self.left_for_reads() < self.budget.saturating_sub(RESERVE) / 4
+    }
+}
+
+/// How many reads a car takes until the end of the day if nothing holds it back: at the interval of what it is doing for
+/// as long as that may last, then as a parked car.
+pub fn wanted(car: &Activities, policy: &Policy, resets: Timestamp, now: Timestamp) -> u32 {
+    let phase = Phase::of(car, policy, now);
+    let Some(interval) = phase.interval(policy, car.failures) else {
+        return 0;
+    };
+    let rest = Duration::try_from(resets.duration_since(now)).unwrap_or_default();
+    let present = phase.lasts().map_or(rest, |lasts| lasts.min(rest));
+    let afterwards = if policy.enabled { rest - present } else { Duration::ZERO };
+    times(interval, present).saturating_add(times(policy.parked, afterwards))
 }
 
 /// How long to wait before the next read, counted from the last one; `None` where none is to follow.
 ///
-/// A boost is not stretched: it is short, and somebody waits.
+/// A boost is short and somebody waits, so it is stretched only when little is left.
 pub fn interval(car: &Activities, policy: &Policy, allowance: &Allowance, now: Timestamp) -> Option<Duration> {
     let phase = Phase::of(car, policy, now);
     let regular = phase.interval(policy, car.failures)?;
-    let pace = allowance.pace(now).filter(|_| phase != Phase::Boost);
-    Some(pace.map_or(regular, |pace| pace.max(regular)))
+    if phase == Phase::Boost && !allowance.is_short() {
+        return Some(regular);
+    }
+    Some(allowance.stretched(regular, wanted(car, policy, allowance.resets, now)))
 }
 
 /// The moment of the next read; `None` where none is to follow.
@@ -236,6 +301,7 @@ pub fn next_poll(
     let wait = SignedDuration::try_from(interval(car, policy, allowance, now)?).unwrap_or(SignedDuration::MAX);
     // A clock that was set back must not leave the car unread until it has caught up.
     let next = last.map_or(now, |last| last.min(now).checked_add(wait).unwrap_or(Timestamp::MAX));
+    let next = car.yields_until.map_or(next, |until| next.max(until));
     let exhausted = allowance.left_for_reads() == 0;
     Some(if exhausted { next.max(allowance.resets) } else { next })
 }
@@ -254,11 +320,19 @@ pub fn differs(before: &VehicleState, after: &VehicleState) -> bool {
     signs(before) != signs(after) || before.openings != after.openings
 }
 
+/// How often an interval fits into a time.
+fn times(interval: Duration, time: Duration) -> u32 {
+    let times = time.as_millis() / interval.as_millis().max(1);
+    u32::try_from(times).unwrap_or(u32::MAX)
+}
+
 /// The pause after that many failures in a row: doubling, up to a quarter of an hour.
 fn back_off(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     FIRST_BACK_OFF.saturating_mul(1 << doublings).min(LONGEST_BACK_OFF)
 }
 
+#[cfg(test)]
+mod days;
 #[cfg(test)]
 mod tests;

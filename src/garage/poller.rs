@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -23,14 +22,13 @@ use crate::vehicle::command::EffectGroup;
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::{Car, Fleet, Frame, Happening, PinStatus, Vin};
 
+use super::guidance::Guidance;
 use super::herald::{ALWAYS, Herald, NOW_AND_THEN};
 use super::keeper::Keeper;
 use super::later;
-use super::ledger::Standing;
 use super::memory::CarDocument;
-use super::plan::{self, Allowance, Phase};
+use super::plan::{self, Activities, Allowance, Phase, Policy};
 use super::session::{CallError, NoSession, SessionHandle};
-use super::settings::Wishes;
 
 /// The facts produced here.
 pub const FACTS: [FactKey; 3] = ["poll_phase", "poll_interval_current", "next_poll"];
@@ -39,8 +37,10 @@ pub const FACTS: [FactKey; 3] = ["poll_phase", "poll_interval_current", "next_po
 const BOOST: Duration = Duration::from_secs(60);
 /// How often the vehicle list is read while nothing calls for it.
 const LIST_INTERVAL: Duration = Duration::from_secs(6 * 3600);
-/// How often it is read while it is empty or cannot be read.
+/// How often it is read while it cannot be read.
 const LIST_RETRY: Duration = Duration::from_secs(60);
+/// How often it is read while it is empty.
+const LIST_WHILE_EMPTY: Duration = Duration::from_secs(5 * 60);
 /// How often it is read while a car is expected to appear in it, and for how long.
 const EXPECTED_RETRY: Duration = Duration::from_secs(5);
 const EXPECTED_WITHIN: Duration = Duration::from_secs(60);
@@ -166,17 +166,6 @@ pub struct Outlets {
     pub account: usize,
 }
 
-/// What a poller goes by.
-#[derive(Clone)]
-pub struct Guidance {
-    /// What the owner wishes.
-    pub wishes: watch::Receiver<Wishes>,
-    /// How far the day's requests are.
-    pub standing: watch::Receiver<Standing>,
-    /// The owner's time zone, for quiet hours.
-    pub time_zone: TimeZone,
-}
-
 impl Poller {
     /// A poller that starts with the vehicle list.
     pub fn new(
@@ -269,9 +258,8 @@ impl Poller {
     }
 
     fn due(&self, now: Timestamp) -> Option<Vin> {
-        self.cars
-            .iter()
-            .filter_map(|(vin, keeper)| Some((self.outlook(vin, keeper, now).next?, vin)))
+        self.outlooks(now)
+            .filter_map(|(vin, outlook)| Some((outlook.next?, vin)))
             .min()
             .filter(|(due, _)| *due <= now)
             .map(|(_, vin)| vin.clone())
@@ -284,43 +272,47 @@ impl Poller {
             return nap;
         }
         let list = Some(self.next_list).filter(|_| self.may_list());
-        self.cars
-            .iter()
-            .filter_map(|(vin, keeper)| self.outlook(vin, keeper, now).next)
+        self.outlooks(now)
+            .filter_map(|(_, outlook)| outlook.next)
             .chain(list)
             .chain([nap])
             .min()
             .unwrap_or(nap)
     }
 
-    /// What is left of the account's budget.
-    fn allowance(&self) -> Allowance {
-        let (wishes, standing) = (self.guidance.wishes.borrow(), self.guidance.standing.borrow());
-        let cars = self.cars.keys().filter(|vin| wishes.policy(vin).enabled).count();
-        Allowance {
-            budget: wishes.budget,
-            used: standing.used.get(self.account).copied().unwrap_or_default(),
-            cars: u32::try_from(cars).unwrap_or(u32::MAX),
-            resets: standing.resets,
-        }
+    /// What is left of the account's budget, shared among its cars.
+    fn allowance(&self, now: Timestamp) -> Allowance {
+        let allowance = self.guidance.allowance(self.account);
+        allowance.shared_by(self.cars.iter().map(|(vin, keeper)| {
+            let (car, policy) = self.circumstances(vin, keeper, now);
+            plan::wanted(&car, &policy, allowance.resets, now)
+        }))
     }
 
     /// Without a list nothing works, so the first may use what is kept for commands.
     fn may_list(&self) -> bool {
-        let allowance = self.allowance();
+        let allowance = self.guidance.allowance(self.account);
         allowance.left_for_reads() > 0 || (self.cars.is_empty() && allowance.left() > 0)
     }
 
-    /// The car's phase and interval, and when it is read next.
-    fn outlook(&self, vin: &Vin, keeper: &Keeper, now: Timestamp) -> Outlook {
-        let allowance = self.allowance();
+    /// What decides how often a car is read.
+    fn circumstances(&self, vin: &Vin, keeper: &Keeper, now: Timestamp) -> (Activities, Policy) {
         let policy = *self.guidance.wishes.borrow().policy(vin);
-        let car = keeper.activities(&policy, &self.guidance.time_zone, now);
-        Outlook {
-            phase: Phase::of(&car, &policy, now),
-            interval: plan::interval(&car, &policy, &allowance, now),
-            next: plan::next_poll(keeper.last_read, &car, &policy, &allowance, now),
-        }
+        (keeper.activities(&policy, &self.guidance.time_zone, now), policy)
+    }
+
+    /// Every car's phase and interval, and when it is read next.
+    fn outlooks(&self, now: Timestamp) -> impl Iterator<Item = (&Vin, Outlook)> {
+        let allowance = self.allowance(now);
+        self.cars.iter().map(move |(vin, keeper)| {
+            let (car, policy) = self.circumstances(vin, keeper, now);
+            let outlook = Outlook {
+                phase: Phase::of(&car, &policy, now),
+                interval: plan::interval(&car, &policy, &allowance, now),
+                next: plan::next_poll(keeper.last_read, &car, &policy, &allowance, now),
+            };
+            (vin, outlook)
+        })
     }
 
     /// What the owner changes is shown at once.
@@ -333,9 +325,8 @@ impl Poller {
     /// Shows what is planned for each car: at once when the phase is another, else now and then.
     async fn tell_plans(&mut self, now: Timestamp) {
         let plans: Vec<_> = self
-            .cars
-            .iter()
-            .map(|(vin, keeper)| (vin.clone(), self.outlook(vin, keeper, now)))
+            .outlooks(now)
+            .map(|(vin, outlook)| (vin.clone(), outlook))
             .collect();
         for (vin, outlook) in plans {
             let Some(keeper) = self.cars.get_mut(&vin) else {
@@ -371,7 +362,7 @@ impl Poller {
                     .filter(|(vin, until)| now < *until && is_missing(vin));
                 let pause = match &self.expected {
                     Some(_) => EXPECTED_RETRY,
-                    None if cars.is_empty() => LIST_RETRY,
+                    None if cars.is_empty() => LIST_WHILE_EMPTY,
                     None => LIST_INTERVAL,
                 };
                 self.next_list = later(now, pause);

@@ -84,7 +84,7 @@ pub const SETTINGS: [Setting; 10] = [
     setting("poll_profile", Whose::Car, Kind::Choice(&[ECO, BALANCED, FAST, MANUAL]), BALANCED, "How often the car is read; manual follows the three intervals."),
     setting("poll_interval_parked", Whose::Car, Kind::Number { min: 1, max: 240, unit: "min" }, "1", "Between two readings while parked. Changing it chooses the manual profile."),
     setting("poll_interval_driving", Whose::Car, Kind::Number { min: 10, max: 600, unit: "s" }, "15", "Between two readings while driving. Changing it chooses the manual profile."),
-    setting("poll_interval_charging", Whose::Car, Kind::Number { min: 30, max: 900, unit: "s" }, "30", "Between two readings while charging. Changing it chooses the manual profile."),
+    setting("poll_interval_charging", Whose::Car, Kind::Number { min: 30, max: 900, unit: "s" }, "60", "Between two readings while charging; half of it with direct current. Changing it chooses the manual profile."),
     setting("quiet_hours_start", Whose::Car, Kind::TimeOfDay, NO_TIME, "From when on a parked car is read every half hour only."),
     setting("quiet_hours_end", Whose::Car, Kind::TimeOfDay, NO_TIME, "Until when a parked car is read every half hour only."),
     setting("requests_budget", Whose::Bridge, Kind::Number { min: 100, max: 100_000, unit: "" }, "2500", "Requests to the cloud a day and account, at most."),

@@ -14,8 +14,8 @@ const POLICY: Policy = Policy {
 const AMPLE: Allowance = Allowance {
     budget: 2_500,
     used: 0,
-    cars: 1,
     resets: Timestamp::MAX,
+    share: f64::INFINITY,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -47,7 +47,7 @@ fn the_phase_and_its_interval_follow_what_the_car_does() {
                 ..charging
             },
             "charging_dc",
-            40,
+            20,
         ),
         (parked, "idle", 60),
         (Activities::default(), "idle", 60),
@@ -212,32 +212,97 @@ fn a_car_never_read_is_read_now_and_a_clock_set_back_does_not_stop_polling() {
 }
 
 #[test]
-fn a_short_budget_is_spread_over_the_rest_of_the_day_and_among_the_cars() {
-    let car = doing(Activity::Driving);
-    let with = |used, cars| {
+fn while_somebody_else_uses_the_account_no_car_is_read() {
+    let yielding = Activities {
+        yields_until: Some(at(900)),
+        boost_until: Some(at(60)),
+        failures: 3,
+        ..doing(Activity::Driving)
+    };
+    assert_eq!(Phase::of(&yielding, &POLICY, at(0)).name(), "yielding");
+    assert_eq!(next_poll(None, &yielding, &POLICY, &AMPLE, at(0)), Some(at(900)));
+    assert_eq!(Phase::of(&yielding, &POLICY, at(900)).name(), "backoff", "it is over");
+}
+
+#[test]
+fn a_car_wants_reads_as_now_for_a_while_and_as_a_parked_car_for_the_rest_of_the_day() {
+    let hours = |hours: i64| at(hours * 3_600);
+    let wants = |car: &Activities, policy: &Policy, end| wanted(car, policy, end, at(0));
+    let driving = doing(Activity::Driving);
+    assert_eq!(wants(&doing(Activity::Parked), &POLICY, hours(24)), 1_440);
+    assert_eq!(wants(&driving, &POLICY, hours(24)), 480 + 22 * 60);
+    assert_eq!(
+        wants(&driving, &POLICY, hours(1)),
+        240,
+        "the day ends before the drive may"
+    );
+    assert_eq!(wants(&driving, &POLICY, hours(-1)), 0);
+    let paused = Policy {
+        enabled: false,
+        ..POLICY
+    };
+    assert_eq!(wants(&driving, &paused, hours(24)), 0);
+    let boosted = Activities {
+        boost_until: Some(at(60)),
+        ..driving
+    };
+    assert_eq!(
+        wants(&boosted, &paused, hours(24)),
+        60,
+        "five minutes of boost, then nothing"
+    );
+}
+
+#[test]
+fn whoever_wants_less_than_an_even_share_has_it_and_leaves_the_rest_to_the_others() {
+    let share = |used, wanted: &[u32]| {
+        let allowance = Allowance { used, ..AMPLE };
+        allowance.shared_by(wanted.iter().copied()).share
+    };
+    assert_eq!(share(0, &[]), f64::INFINITY);
+    assert_eq!(share(0, &[1_000, 1_450]), f64::INFINITY);
+    assert_eq!(share(0, &[1_000, 2_000]), 1_450.0);
+    assert_eq!(share(0, &[2_000, 10, 2_000]), 1_220.0);
+    assert_eq!(share(2_440, &[10, 10, 10, 10]), 2.5);
+    assert_eq!(share(2_450, &[10]), 0.0);
+}
+
+#[test]
+fn a_budget_that_would_not_last_stretches_the_intervals_over_the_rest_of_the_day() {
+    let with = |car: &Activities, used| {
         let allowance = Allowance {
             budget: 1_050,
             used,
-            cars,
-            resets: at(10_000),
+            resets: at(3_600),
+            share: f64::INFINITY,
         };
-        interval(&car, &POLICY, &allowance, at(0)).map(|interval| interval.as_secs())
+        let allowance = allowance.shared_by([240, 60]);
+        interval(car, &POLICY, &allowance, at(0)).map(|interval| interval.as_secs())
     };
-    assert_eq!(with(749, 1), Some(15), "enough is left");
-    assert_eq!(with(800, 1), Some(50), "200 reads in 10 000 s");
-    assert_eq!(with(800, 2), Some(100));
-    assert_eq!(with(990, 1), Some(1_000));
+    let (driving, parked) = (doing(Activity::Driving), doing(Activity::Parked));
+    assert_eq!(with(&driving, 0), Some(15));
+    // 160 are left, of which the other car wants 60.
+    assert_eq!(with(&driving, 840), Some(36));
+    assert_eq!(with(&parked, 840), Some(60));
+    // 50 are left.
+    assert_eq!(with(&driving, 950), Some(144));
+    assert_eq!(with(&parked, 950), Some(144));
     let boosted = Activities {
         boost_until: Some(at(60)),
-        ..car
+        ..driving
     };
-    let short = Allowance {
-        budget: 1_050,
-        used: 990,
-        cars: 1,
-        resets: at(10_000),
-    };
-    assert_eq!(interval(&boosted, &POLICY, &short, at(0)), Some(SHORTEST));
+    assert_eq!(with(&boosted, 0), Some(5), "somebody waits");
+    assert!(
+        with(&boosted, 950).is_some_and(|seconds| seconds > 5),
+        "but little is left"
+    );
+}
+
+#[test]
+fn slow_reads_get_a_fifth_of_what_is_left() {
+    assert_eq!(AMPLE.left_for_slow_reads(), 490);
+    let spent = Allowance { used: 2_449, ..AMPLE };
+    assert_eq!((spent.left_for_reads(), spent.left_for_slow_reads()), (1, 0));
 }
 
 #[test]
@@ -245,8 +310,8 @@ fn with_only_the_reserve_left_reads_wait_for_the_next_day() {
     let spent = Allowance {
         budget: 1_000,
         used: 950,
-        cars: 1,
         resets: at(10_000),
+        share: 0.0,
     };
     assert_eq!((spent.left(), spent.left_for_reads()), (50, 0));
     for car in [
@@ -324,6 +389,7 @@ fn any_car() -> impl Strategy<Value = Activities> {
                 advanced,
                 quiet,
                 failures,
+                ..Activities::default()
             },
         )
 }
@@ -335,58 +401,5 @@ proptest! {
         let largest = [policy.parked, policy.driving, policy.charging, QUIET_INTERVAL, LONGEST_BACK_OFF];
         prop_assert!(interval >= SHORTEST);
         prop_assert!(interval <= largest.into_iter().max().unwrap());
-    }
-
-    #[test]
-    fn a_day_never_costs_more_than_its_budget(
-        budget in 100u32..3_000,
-        cars in proptest::collection::vec((any_activity(), any_policy()), 1..4),
-        boosts in any::<bool>(),
-    ) {
-        let (begin, end) = (at(0), at(86_400));
-        let mut last = vec![None; cars.len()];
-        let mut used = 0;
-        let mut now = begin;
-        loop {
-            let allowance = Allowance { budget, used, cars: u32::try_from(cars.len()).unwrap(), resets: end };
-            let next = cars.iter().zip(&last).enumerate().filter_map(|(index, ((activity, policy), last))| {
-                let car = Activities {
-                    activity: *activity,
-                    boost_until: boosts.then_some(end),
-                    ..Activities::default()
-                };
-                Some((next_poll(*last, &car, policy, &allowance, now)?, index))
-            }).min();
-            let (due, index) = next.unwrap();
-            now = due.max(now);
-            if now >= end {
-                break;
-            }
-            last[index] = Some(now);
-            used += 1;
-        }
-        prop_assert!(used <= budget - RESERVE, "{used} of {budget}");
-    }
-
-    #[test]
-    fn a_scarce_day_lasts_to_its_end(cars in 1usize..4) {
-        // Driving all day: far more than the budget allows at the wanted pace.
-        let (budget, end) = (2_500, at(86_400));
-        let car = doing(Activity::Driving);
-        let mut last = vec![None; cars];
-        let (mut used, mut now) = (0, at(0));
-        loop {
-            let allowance = Allowance { budget, used, cars: u32::try_from(cars).unwrap(), resets: end };
-            let (due, index) = last.iter().enumerate()
-                .map(|(index, last)| (next_poll(*last, &car, &POLICY, &allowance, now).unwrap(), index))
-                .min().unwrap();
-            if due >= end {
-                break;
-            }
-            now = due.max(now);
-            last[index] = Some(now);
-            used += 1;
-        }
-        prop_assert!(end.duration_since(now).as_secs() < 3_600, "the last read was at {now}");
     }
 }

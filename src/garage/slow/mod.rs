@@ -25,13 +25,14 @@ use crate::vehicle::facts::{FactUpdate, Subject};
 use crate::vehicle::transitions::CloudMessage;
 use crate::vehicle::{Fleet, Happening, Vin};
 
+use super::guidance::Guidance;
 use super::later;
 use super::picture::painter::Package;
 use super::poller::{self, PollerHandle};
 use super::session::{CallError, SessionHandle, jitter};
 use facts::Fact;
 use mailbox::{Letter, MailboxHandle};
-use plan::{Errand, Timetable, Topic};
+use plan::{Errand, Ration, Timetable, Topic};
 
 /// Room for notices: the cars of an account, and answers to invitations.
 const NOTICES: usize = 64;
@@ -75,8 +76,8 @@ pub struct Tools {
     pub fleet: watch::Receiver<Fleet>,
     /// The time.
     pub clock: Clock,
-    /// The owner's time zone.
-    pub time_zone: TimeZone,
+    /// What is left of the day's requests, and the owner's time zone.
+    pub guidance: Guidance,
     /// The owner's language.
     pub language: String,
     /// Where facts of cars go.
@@ -166,7 +167,7 @@ impl SlowReads {
                 call = self.next_call(now);
             }
             let nap = later(now, LONGEST_NAP);
-            let next = self.timetable.next().filter(|_| call.is_none());
+            let next = self.timetable.next(&self.ration(), now).filter(|_| call.is_none());
             tokio::select! {
                 () = cancel.cancelled() => return,
                 done = settled(&mut call) => self.take(done).await,
@@ -175,9 +176,20 @@ impl SlowReads {
                     None => return,
                 },
                 changed = self.tools.fleet.changed() => if changed.is_err() { return },
+                // A request counted, or another day, may move what is allowed.
+                Ok(()) = self.tools.guidance.standing.changed() => {}
                 () = clock.sleep_until(next.unwrap_or(nap).min(nap)) => {}
             }
             self.look_at_cars();
+        }
+    }
+
+    /// What may be asked for today yet.
+    fn ration(&self) -> Ration {
+        let allowance = self.tools.guidance.allowance(self.account);
+        Ration {
+            requests: allowance.left_for_slow_reads(),
+            until: allowance.resets,
         }
     }
 
@@ -221,10 +233,10 @@ impl SlowReads {
                 Done::Replied(invitation, accept, result)
             }));
         }
-        let errand = self.timetable.due(now)?;
+        let errand = self.timetable.take_due(&self.ration(), now)?;
         let question = Question {
             now,
-            zone: self.tools.time_zone.clone(),
+            zone: self.tools.guidance.time_zone.clone(),
             language: self.tools.language.clone(),
             picture: match &errand {
                 Errand::Car(vin, Topic::Picture) => self.pictures.get(vin).cloned(),

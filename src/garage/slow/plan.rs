@@ -1,4 +1,7 @@
 //! When to read what changes slowly. Pure: the present moment and chance are arguments, nothing waits here.
+//!
+//! What is due may still have to wait: a [`Ration`] of the day's requests is spread over the rest of the day, so that slow
+//! reads never take what the cars need. Then everything is late by the same share of its own interval.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +22,12 @@ const STEP: Duration = Duration::from_secs(15);
 const SETTLING: Duration = Duration::from_secs(180);
 /// Longest pause between two attempts while reads fail.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(6 * 3600);
+/// Requests that may be made ahead of the even pace, for a start or a new car: a few more than its first round takes.
+const AHEAD: u32 = 12;
+/// Requests of the dearest errand.
+const DEAREST: u32 = 2;
+/// At most one part in so many of the ration may be ahead, so that many restarts cannot use it up.
+const AHEAD_SHARE: u32 = 4;
 /// A pause is made longer by up to this share of itself, so that many cars and bridges spread by themselves.
 const SPREAD: f64 = 0.1;
 
@@ -76,6 +85,14 @@ impl Errand {
         }
     }
 
+    /// Requests it takes.
+    pub fn cost(&self) -> u32 {
+        match self {
+            Self::Messages | Self::Car(_, Topic::Picture) => DEAREST,
+            Self::Shares | Self::Car(..) => 1,
+        }
+    }
+
     /// The pause after one that failed; it doubles with every further failure.
     fn retry(&self) -> Duration {
         match self {
@@ -96,9 +113,22 @@ impl fmt::Display for Errand {
     }
 }
 
+/// What slow reads may take of an account's day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ration {
+    /// Requests.
+    pub requests: u32,
+    /// How long they have to last.
+    pub until: Timestamp,
+}
+
 /// What is due when, for one account and its cars.
 #[derive(Debug, Default)]
-pub struct Timetable(BTreeMap<Errand, Appointment>);
+pub struct Timetable {
+    appointments: BTreeMap<Errand, Appointment>,
+    /// Up to when an even pace would have made the requests that were made.
+    paid_until: Timestamp,
+}
 
 #[derive(Debug)]
 struct Appointment {
@@ -122,34 +152,61 @@ impl Timetable {
     fn add(&mut self, errands: impl IntoIterator<Item = Errand>, now: Timestamp, chance: f64) {
         let mut due = later(now, STEP.mul_f64(chance));
         for errand in errands {
-            self.0.entry(errand).or_insert(Appointment { due, failures: 0 });
+            self.appointments
+                .entry(errand)
+                .or_insert(Appointment { due, failures: 0 });
             due = later(due, STEP);
         }
     }
 
     /// Removes the cars that are not wanted any more.
     pub fn retain_cars(&mut self, wanted: impl Fn(&Vin) -> bool) {
-        self.0.retain(|errand, _| match errand {
+        self.appointments.retain(|errand, _| match errand {
             Errand::Car(vin, _) => wanted(vin),
             Errand::Messages | Errand::Shares => true,
         });
     }
 
-    /// What is longest due.
-    pub fn due(&self, now: Timestamp) -> Option<Errand> {
-        let next = self.0.iter().min_by_key(|(_, appointment)| appointment.due);
-        next.filter(|(_, appointment)| appointment.due <= now)
-            .map(|(errand, _)| errand.clone())
+    /// When something may be read next; `None` while nothing is due or nothing is left of the ration.
+    pub fn next(&self, ration: &Ration, now: Timestamp) -> Option<Timestamp> {
+        let due = self.appointments.values().map(|appointment| appointment.due).min()?;
+        Some(due.max(later(now, self.wait(ration, now)?)))
     }
 
-    /// When something is due next.
-    pub fn next(&self) -> Option<Timestamp> {
-        self.0.values().map(|appointment| appointment.due).min()
+    /// What is to be read now, taken from the ration: what is late by the largest share of its interval.
+    pub fn take_due(&mut self, ration: &Ration, now: Timestamp) -> Option<Errand> {
+        if !self.wait(ration, now)?.is_zero() {
+            return None;
+        }
+        let lateness = |errand: &Errand, appointment: &Appointment| {
+            now.duration_since(appointment.due).as_secs_f64() / errand.interval().as_secs_f64()
+        };
+        let (errand, _) = self
+            .appointments
+            .iter()
+            .filter(|(_, appointment)| appointment.due <= now)
+            .map(|(errand, appointment)| (errand.clone(), lateness(errand, appointment)))
+            .max_by(|(_, left), (_, right)| left.total_cmp(right))?;
+        self.paid_until = later(self.paid_until.max(now), ration.pace(now).saturating_mul(errand.cost()));
+        Some(errand)
+    }
+
+    /// How long the ration holds up the next read; `None` when nothing is left of it.
+    fn wait(&self, ration: &Ration, now: Timestamp) -> Option<Duration> {
+        if ration.requests == 0 {
+            return None;
+        }
+        let pace = ration.pace(now);
+        let ahead = AHEAD.min(ration.requests / AHEAD_SHARE);
+        let owed = Duration::try_from(self.paid_until.duration_since(now)).unwrap_or_default();
+        // After midnight, or when the clock was set back, less is owed than was noted.
+        let owed = owed.min(pace.saturating_mul(ahead + DEAREST));
+        Some(owed.saturating_sub(pace.saturating_mul(ahead)))
     }
 
     /// A read succeeded. Returns whether reads of it had failed before.
     pub fn succeeded(&mut self, errand: &Errand, now: Timestamp, chance: f64) -> bool {
-        let Some(appointment) = self.0.get_mut(errand) else {
+        let Some(appointment) = self.appointments.get_mut(errand) else {
             return false;
         };
         appointment.due = spread(now, errand.interval(), chance);
@@ -158,7 +215,7 @@ impl Timetable {
 
     /// A read failed. Returns whether it is the first in a row, which is worth saying.
     pub fn failed(&mut self, errand: &Errand, now: Timestamp, chance: f64) -> bool {
-        let Some(appointment) = self.0.get_mut(errand) else {
+        let Some(appointment) = self.appointments.get_mut(errand) else {
             return false;
         };
         let pause = errand
@@ -181,9 +238,17 @@ impl Timetable {
     }
 
     fn hasten(&mut self, errand: &Errand, due: Timestamp) {
-        if let Some(appointment) = self.0.get_mut(errand) {
+        if let Some(appointment) = self.appointments.get_mut(errand) {
             appointment.due = appointment.due.min(due);
         }
+    }
+}
+
+impl Ration {
+    /// The time from one request to the next that makes it last.
+    fn pace(&self, now: Timestamp) -> Duration {
+        let rest = Duration::try_from(self.until.duration_since(now)).unwrap_or_default();
+        rest / self.requests.max(1)
     }
 }
 
@@ -207,11 +272,17 @@ mod tests {
         Errand::Car(vin(), topic)
     }
 
+    /// So much that nothing ever waits for it.
+    const AMPLE: Ration = Ration {
+        requests: u32::MAX,
+        until: Timestamp::MAX,
+    };
+
     /// What is read by the end, everything succeeding at once.
     fn reads(timetable: &mut Timetable, end: Timestamp) -> Vec<(Timestamp, Errand)> {
         let mut reads = Vec::new();
-        while let Some(now) = timetable.next().filter(|next| *next < end) {
-            let errand = timetable.due(now).unwrap();
+        while let Some(now) = timetable.next(&AMPLE, at(0)).filter(|next| *next < end) {
+            let errand = timetable.take_due(&AMPLE, now).unwrap();
             timetable.succeeded(&errand, now, 0.0);
             reads.push((now, errand));
         }
@@ -248,10 +319,10 @@ mod tests {
     #[test]
     fn pauses_are_spread_by_chance() {
         let mut timetable = Timetable::new(at(0), 1.0);
-        assert_eq!(timetable.next(), Some(at(15)));
+        assert_eq!(timetable.next(&AMPLE, at(0)), Some(at(15)));
         timetable.succeeded(&Errand::Messages, at(15), 1.0);
         timetable.succeeded(&Errand::Shares, at(15), 1.0);
-        assert_eq!(timetable.next(), Some(at(15 + 660)));
+        assert_eq!(timetable.next(&AMPLE, at(0)), Some(at(15 + 660)));
     }
 
     #[test]
@@ -261,7 +332,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..10 {
             timetable.failed(&shares, at(0), 0.0);
-            pauses.push(timetable.0[&shares].due.duration_since(at(0)).as_secs() / 60);
+            pauses.push(timetable.appointments[&shares].due.duration_since(at(0)).as_secs() / 60);
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 360, 360]);
         assert!(timetable.succeeded(&shares, at(0), 0.0), "it works again");
@@ -275,7 +346,7 @@ mod tests {
         let mut timetable = Timetable::default();
         timetable.add_car(&vin(), at(0), 0.0);
         timetable.failed(&of_car(Topic::Picture), at(0), 0.0);
-        assert_eq!(timetable.0[&of_car(Topic::Picture)].due, at(600));
+        assert_eq!(timetable.appointments[&of_car(Topic::Picture)].due, at(600));
     }
 
     #[test]
@@ -284,8 +355,8 @@ mod tests {
         timetable.add_car(&vin(), at(0), 0.0);
         let _ = reads(&mut timetable, at(300));
         timetable.charge_ended(&vin(), at(1_000));
-        assert_eq!(timetable.next(), Some(at(1_180)));
-        assert_eq!(timetable.due(at(1_180)), Some(of_car(Topic::Charges)));
+        assert_eq!(timetable.next(&AMPLE, at(0)), Some(at(1_180)));
+        assert_eq!(timetable.take_due(&AMPLE, at(1_180)), Some(of_car(Topic::Charges)));
     }
 
     #[test]
@@ -293,8 +364,87 @@ mod tests {
         let mut timetable = Timetable::default();
         timetable.add_car(&vin(), at(0), 0.0);
         timetable.retain_cars(|_| false);
-        assert_eq!(timetable.next(), None);
+        assert_eq!(timetable.next(&AMPLE, at(0)), None);
         timetable.add_car(&vin(), at(9_000), 0.0);
-        assert_eq!(timetable.next(), Some(at(9_000)));
+        assert_eq!(timetable.next(&AMPLE, at(0)), Some(at(9_000)));
+    }
+
+    /// What an account with so many cars reads of a ration of so many requests within a day, one request after the other,
+    /// and the requests that takes.
+    fn rationed_day(requests: u32, cars: usize) -> (Vec<(Timestamp, Errand)>, u32) {
+        let (mut timetable, end) = (Timetable::new(at(0), 0.0), at(86_400));
+        for car in 0..cars {
+            let vin = Vin::parse(&format!("LFZTEST{car:010}")).unwrap();
+            timetable.add_car(&vin, at(0), 0.0);
+        }
+        let (mut reads, mut spent, mut now) = (Vec::new(), 0, at(0));
+        loop {
+            let ration = Ration {
+                requests: requests.saturating_sub(spent),
+                until: end,
+            };
+            let Some(next) = timetable.next(&ration, now).filter(|next| *next < end) else {
+                return (reads, spent);
+            };
+            now = next.max(now);
+            // Several may be due; each takes its turn, and the ration may hold up the next.
+            while let Some(errand) = timetable.take_due(&ration, now) {
+                spent += errand.cost();
+                timetable.succeeded(&errand, now, 0.0);
+                reads.push((now, errand));
+            }
+        }
+    }
+
+    #[test]
+    fn a_ration_is_kept_and_lasts_for_the_day_however_many_cars_there_are() {
+        for (requests, cars) in [(490, 1), (490, 2), (490, 100), (10, 3)] {
+            let (reads, spent) = rationed_day(requests, cars);
+            assert!(spent <= requests + DEAREST, "{cars} cars: {spent} of {requests}");
+            let (last, _) = reads.last().unwrap();
+            assert!(*last > at(70_000), "{cars} cars: the last read at {last}");
+        }
+        assert_eq!(rationed_day(0, 1), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn the_usual_ration_lets_the_first_round_of_a_car_pass_at_once_and_holds_up_nothing_later() {
+        let (reads, spent) = rationed_day(490, 1);
+        let first_round = reads.iter().filter(|(at_time, _)| *at_time < at(150)).count();
+        assert_eq!(first_round, 9);
+        let messages = reads.iter().filter(|(_, errand)| *errand == Errand::Messages).count();
+        // Twice 144, 24, four times 24, twice 4, 4 and 1.
+        assert_eq!((messages, spent), (144, 421));
+    }
+
+    #[test]
+    fn with_a_short_ration_everything_is_late_by_the_same_share() {
+        let (reads, _) = rationed_day(100, 1);
+        let times = |errand: Errand| reads.iter().filter(|(_, read)| *read == errand).count();
+        let (messages, mileage) = (
+            times(Errand::Messages),
+            times(Errand::Car(Vin::parse("LFZTEST0000000000").unwrap(), Topic::Mileage)),
+        );
+        assert!(messages > 4 * mileage && mileage > 0, "{messages} and {mileage}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_and_a_new_day_do_not_silence_it() {
+        let mut timetable = Timetable::new(at(0), 0.0);
+        let short = Ration {
+            requests: 1,
+            until: at(86_400),
+        };
+        assert_eq!(timetable.take_due(&short, at(0)), Some(Errand::Messages));
+        assert_eq!(timetable.take_due(&short, at(60)), None);
+        assert_eq!(timetable.wait(&short, at(60)), Some(Duration::from_secs(2 * 86_340)));
+        let fresh = Ration {
+            requests: 490,
+            until: at(2 * 86_400),
+        };
+        let wait = timetable.wait(&fresh, at(86_400)).unwrap();
+        assert!(wait < Duration::from_secs(600), "{wait:?}");
+        let wait = timetable.wait(&fresh, at(-90_000)).unwrap();
+        assert!(wait < Duration::from_secs(3_600), "{wait:?}");
     }
 }
