@@ -16,7 +16,7 @@ use leapmotor2mqtt::homeassistant::Options;
 use leapmotor2mqtt::mqtt::{
     Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSettings, Purge, TlsFiles, Wires, probe, purge,
 };
-use leapmotor2mqtt::vehicle::facts::FactUpdate;
+use leapmotor2mqtt::vehicle::facts::{FactUpdate, Subject, Value};
 use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};
 use leapmotor2mqtt::vehicle::transitions::{Change, Kind, Mark};
 use leapmotor2mqtt::vehicle::{
@@ -26,6 +26,8 @@ use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 use serde_json::Value as Json;
 use support::client::{Client, PATIENCE, retained, text, topic, until_retained};
 use support::mosquitto::Mosquitto;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -155,6 +157,34 @@ async fn what_happened_before_the_connection_stood_is_told_last_of_all_and_not_r
             .await
             .contains_key(&car_topic("event_vehicle"))
     );
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_nothing_any_more_is_given_up() {
+    let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = frozen.local_addr().unwrap().port();
+    let house = House::start_with(
+        MqttSettings {
+            keep_alive: Duration::from_secs(5),
+            ..settings(port)
+        },
+        Manifest::default(),
+    );
+    // Far more than the system takes in the other side's place.
+    let fact = FactUpdate {
+        subject: Subject::Car(Vin::parse(VIN).unwrap()),
+        key: "vehicle_image",
+        value: Some(Value::Image(vec![1; 32 << 20].into())),
+    };
+    house.facts.send(fact).await.unwrap();
+    let (mut connection, _) = frozen.accept().await.unwrap();
+    connection.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
+
+    timeout(PATIENCE, frozen.accept())
+        .await
+        .expect("another connection instead of one that waits for ever")
+        .unwrap();
     house.stop().await;
 }
 
@@ -575,7 +605,7 @@ const REQUESTS: usize = 8;
 struct House {
     fleet: watch::Sender<Fleet>,
     complete: watch::Sender<bool>,
-    _facts: mpsc::Sender<FactUpdate>,
+    facts: mpsc::Sender<FactUpdate>,
     reports: mpsc::Sender<CommandReport>,
     happenings: mpsc::Sender<Happening>,
     requests: mpsc::Receiver<Request>,
@@ -618,7 +648,7 @@ impl House {
         Self {
             fleet,
             complete,
-            _facts: facts,
+            facts,
             reports,
             happenings,
             requests,

@@ -144,6 +144,10 @@ impl Bridge {
                 }
                 Some(happening) = happenings.recv() => self.handle(happening, &mut link)?,
                 news = self.wires.next(self.age_at) => self.take(news),
+                // While it waits for the other side to take bytes the library does not look at the clock.
+                () = sleep_until(link.heard_at + self.settings.longest_silence()) => {
+                    return Err(Failure::Away("no answer".to_owned()));
+                }
                 () = due(link.reading_until) => self.finish_reading(&mut link)?,
                 () = due(link.birth_at) => {
                     link.birth_at = None;
@@ -205,6 +209,9 @@ impl Bridge {
 
     fn handle(&mut self, happening: Happening, link: &mut Link) -> Result<(), Failure> {
         let topic = link.session.note(&happening);
+        if !matches!(happening, Happening::Sent(_)) {
+            link.heard_at = Instant::now();
+        }
         match happening {
             Happening::Connected { .. } => self.connected(link)?,
             Happening::Message(message) => self.receive(message, link),
@@ -213,7 +220,7 @@ impl Bridge {
                 self.troubles.publishing_refused(&topic, &format!("{reason:?}"));
             }
             Happening::SubscriptionRefused(reason) => self.troubles.subscribing_refused(&format!("{reason:?}")),
-            Happening::Sent(_) | Happening::Acknowledged(_) => {}
+            Happening::Sent(_) | Happening::Acknowledged(_) | Happening::Alive => {}
         }
         Ok(())
     }
@@ -364,6 +371,8 @@ struct Link {
     /// The broker has accepted us.
     is_up: bool,
     said_online: bool,
+    /// When the broker said something last; before that, when we set out to connect.
+    heard_at: Instant,
     /// The command topics subscribed to; `None` before the first time.
     subscribed: Option<BTreeSet<String>>,
     /// Until when we listen for our own discovery messages.
@@ -378,6 +387,7 @@ impl Link {
             session,
             is_up: false,
             said_online: false,
+            heard_at: Instant::now(),
             subscribed: None,
             reading_until: None,
             birth_at: None,

@@ -47,7 +47,7 @@ pub async fn probe(settings: &MqttSettings, options: &Options) -> Result<(), Fai
                 }
                 Happening::Acknowledged(_) => break,
                 Happening::Rejected(..) | Happening::SubscriptionRefused(_) => return Err(Failure::Forbidden(topic)),
-                Happening::Message(_) | Happening::Sent(_) => {}
+                Happening::Message(_) | Happening::Sent(_) | Happening::Alive => {}
             }
         }
         session.disconnect()?;

@@ -55,6 +55,8 @@ pub(super) enum Happening {
     Rejected(u16, PubAckReason),
     /// The broker did not let us subscribe to something.
     SubscriptionRefused(SubscribeReasonCode),
+    /// The broker said something else, which only shows that it is there.
+    Alive,
 }
 
 /// A message as it arrived.
@@ -131,7 +133,7 @@ impl Session {
                 None
             }
             Happening::Acknowledged(id) | Happening::Rejected(id, _) => self.under_way.remove(id),
-            Happening::Message(_) | Happening::SubscriptionRefused(_) => None,
+            Happening::Message(_) | Happening::SubscriptionRefused(_) | Happening::Alive => None,
         }
     }
 
@@ -285,6 +287,7 @@ fn happenings_of(event: Event) -> Vec<Happening> {
             .filter(|code| !matches!(code, SubscribeReasonCode::Success(_)))
             .map(Happening::SubscriptionRefused)
             .collect(),
+        Event::Incoming(_) => vec![Happening::Alive],
         Event::Outgoing(Outgoing::Publish(id)) => vec![Happening::Sent(id)],
         _ => Vec::new(),
     }

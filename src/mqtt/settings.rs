@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::outbox::Retained;
 
-/// The broker notices within one and a half of these that we are gone, we within two that it is.
+/// The broker notices within one and a half of these that we are gone, we within two and a half that it is.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Until the broker has accepted or refused the connection.
@@ -48,6 +48,8 @@ pub struct MqttSettings {
     pub acknowledge_values: bool,
     /// After Home Assistant started, a random wait up to this long keeps all bridges from answering at once.
     pub birth_delay_max: Duration,
+    /// How often we show that we are there, and ask the broker to; at least five seconds.
+    pub keep_alive: Duration,
     /// How long to listen for our own retained discovery messages after connecting.
     pub read_back: Duration,
 }
@@ -64,8 +66,14 @@ impl MqttSettings {
             client_id: client_id.into(),
             acknowledge_values: true,
             birth_delay_max: Duration::from_secs(10),
+            keep_alive: KEEP_ALIVE,
             read_back: Duration::from_secs(2),
         }
+    }
+
+    /// A broker that said nothing for so long is gone: it answers every keep-alive.
+    pub(super) fn longest_silence(&self) -> Duration {
+        self.keep_alive * 5 / 2
     }
 
     /// For the library. The session starts clean on every connection: a kept one would deliver old commands late.
@@ -77,7 +85,7 @@ impl MqttSettings {
         };
         let mut options = MqttOptions::new(self.client_id.as_str(), host, self.port);
         options
-            .set_keep_alive(KEEP_ALIVE)
+            .set_keep_alive(self.keep_alive)
             .set_clean_start(true)
             .set_connection_timeout(CONNECT_TIMEOUT_SECONDS)
             .set_outgoing_inflight_upper_limit(IN_FLIGHT)
