@@ -23,7 +23,16 @@ import time
 
 from checking import Check, conduct, parser
 from hass import SPEAKS_MQTT5, HomeAssistant
-from processes import STOP_LIMIT, Mosquitto, Program, address, mqtt_client, newest_request, writes
+from processes import (
+    STOP_LIMIT,
+    Mosquitto,
+    Program,
+    address,
+    mqtt_client,
+    newest_request,
+    publish_retained,
+    writes,
+)
 
 
 def demo(program: pathlib.Path, broker: tuple[str, int] | None, folder: pathlib.Path) -> Program:
@@ -44,16 +53,6 @@ def retained(broker: tuple[str, int], topic: str) -> bytes | None:
         client.loop(0.1)
     client.disconnect()
     return found[0] if found else None
-
-
-def publish(broker: tuple[str, int], topic: str, payload: bytes) -> None:
-    """Publishes one retained message and waits until the broker has it."""
-    client = mqtt_client()
-    client.connect(*broker)
-    client.loop_start()
-    client.publish(topic, payload, qos=1, retain=True).wait_for_publish(10)
-    client.disconnect()
-    client.loop_stop()
 
 
 class DemoCheck(Check):
@@ -141,7 +140,7 @@ class DemoCheck(Check):
                 return
             components["obsolete"] = {"p": "sensor", "name": "Obsolete", "unique_id": unique_id,
                                       "state_topic": f"leapmotor2mqtt/{vin}/obsolete"}
-            await asyncio.to_thread(publish, broker, topic, json.dumps(config).encode())
+            await asyncio.to_thread(publish_retained, broker, topic, json.dumps(config).encode())
             self.expect(await self.hass.until(registered, self.patience), "the obsolete component did not appear")
 
         await restart(without_bridge)

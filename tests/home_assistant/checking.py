@@ -42,6 +42,13 @@ class Check:
         if not holds:
             self.findings.append(finding)
 
+    async def waits(self, condition: Callable[[], bool], what: str) -> None:
+        """Waits for something that must come true."""
+        async def holds() -> bool:
+            return condition()
+
+        self.expect(await self.hass.until(holds, self.patience), f"waited in vain for {what}")
+
     async def unavailable(self) -> list[str]:
         """Enabled entities that Home Assistant shows as unavailable, or not at all."""
         enabled = [entry["entity_id"] for entry in await self.hass.mqtt_entities() if entry["disabled_by"] is None]
@@ -50,6 +57,9 @@ class Check:
     async def settled(self, minimum: int = 1) -> bool:
         """Waits until there are enough entities and all of them have a state."""
         async def complete() -> bool:
+            # The list of entities is long; it is asked for when the states look good.
+            if "unavailable" in self.hass.states.values():
+                return False
             return len(await self.hass.mqtt_entities()) >= minimum and not await self.unavailable()
 
         return await self.hass.until(complete, self.patience)
@@ -60,7 +70,8 @@ class Check:
             record = f"[{logger}] {message}"
             known = any(pattern.search(record) for pattern in HARMLESS)
             if level in ("WARNING", "ERROR", "CRITICAL") and not known:
-                self.findings.append(f"logged {level}: {record[:600]}")
+                # Of an exception the end says more than the middle.
+                self.findings.append(f"logged {level}: {record[:400]}" + (f" … {record[-400:]}" if len(record) > 800 else ""))
 
 
 def parser(description: str) -> argparse.ArgumentParser:

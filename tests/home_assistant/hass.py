@@ -31,12 +31,15 @@ SPEAKS_MQTT5 = ENTRY_VERSION >= (2, 1)
 BOOT_LIMIT = 180
 CALL_LIMIT = 30
 STOP_LIMIT = 30
+#: Between two looks at what is waited for: many states change at once.
+REST = 0.2
 
+#: Home is where the first of the simulated cars stand.
 CONFIGURATION = """
 homeassistant:
   name: Check
-  latitude: 45.46
-  longitude: 9.19
+  latitude: 45.4642
+  longitude: 9.1914
   elevation: 120
   unit_system: metric
   time_zone: Europe/Rome
@@ -78,6 +81,8 @@ class HomeAssistant:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.states: dict[str, str] = {}
+        #: The attributes of every entity that has a state.
+        self.attributes: dict[str, dict] = {}
         #: Every state change since the start, oldest first.
         self.history: list[tuple[str, str]] = []
         self._token: str | None = None
@@ -192,7 +197,7 @@ class HomeAssistant:
         self._reader = asyncio.create_task(self._read())
         await self.call("subscribe_events", event_type="state_changed")
         for state in await self.call("get_states"):
-            self.states[state["entity_id"]] = state["state"]
+            self._keep(state)
 
     async def _read(self) -> None:
         """Owns the receiving side of the websocket; ends with the process or when cancelled by the owner."""
@@ -206,9 +211,13 @@ class HomeAssistant:
                 if new is None:
                     self.states.pop(entity, None)
                 else:
-                    self.states[entity] = new["state"]
+                    self._keep(new)
                     self.history.append((entity, new["state"]))
                 self._changed.set()
+
+    def _keep(self, state: dict) -> None:
+        self.states[state["entity_id"]] = state["state"]
+        self.attributes[state["entity_id"]] = state["attributes"]
 
     async def _until_running(self) -> None:
         while (config := await self.call("get_config"))["state"] != "RUNNING":
@@ -227,11 +236,12 @@ class HomeAssistant:
         return message["result"]
 
     async def until(self, condition, limit: float) -> bool:
-        """Whether `condition` (a coroutine function) came true within `limit` seconds; looks again at every state change."""
+        """Whether `condition` (a coroutine function) came true within `limit` seconds; looks again when states changed."""
         try:
             async with asyncio.timeout(limit):
                 while not await condition():
                     self._changed.clear()
+                    await asyncio.sleep(REST)
                     try:
                         await asyncio.wait_for(self._changed.wait(), 1)
                     except TimeoutError:
