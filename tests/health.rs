@@ -1,5 +1,10 @@
 //! Whether the bridge lives: what containers and watchdogs are told.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its cases share"
+)]
+
 mod support;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use support::mosquitto::free_port;
 use support::process::{Program, run};
 use support::world::{World, eventually};
 
@@ -49,11 +55,6 @@ impl Bridge {
         })
         .await;
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 fn said(output: &Output) -> String {

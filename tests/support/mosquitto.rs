@@ -136,7 +136,8 @@ impl Drop for Mosquitto {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody has at this moment.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
