@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::addon::StandIn;
 use crate::app;
 use crate::app::demo::DemoOptions;
 use crate::homeassistant::{self, OtherBridge};
@@ -56,6 +57,12 @@ struct RunArgs {
     /// Follow the simulated clock in this file
     #[arg(long, value_name = "FILE")]
     simulated_clock: Option<PathBuf>,
+    /// A directory in place of the add-on's /, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    addon_root: Option<PathBuf>,
+    /// An address in place of the Supervisor's, for tests
+    #[arg(long, value_name = "URL", hide = true)]
+    supervisor: Option<String>,
 }
 
 #[derive(Args)]
@@ -146,7 +153,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(args) => block_on(app::run(&args.into())),
+        Command::Run(args) => run(&args.into()),
         Command::Demo(args) => block_on(app::demo::run(
             DemoOptions {
                 live: args.live,
@@ -183,6 +190,15 @@ fn purge(of: &[Whose], dry_run: bool) -> mqtt::Purge {
     }
 }
 
+fn run(start: &app::Start) -> anyhow::Result<ExitCode> {
+    if let Err(reason) = app::step_down(start) {
+        complain(&format!(
+            "the rights of root cannot be given up, going on with them: {reason}"
+        ));
+    }
+    block_on(app::run(start))
+}
+
 fn entities(args: &EntitiesArgs) -> anyhow::Result<ExitCode> {
     let model = args.model.as_deref().map(Model::parse);
     let format = match args.format {
@@ -209,6 +225,10 @@ impl From<RunArgs> for app::Start {
         Self {
             config: args.config,
             simulated_clock: args.simulated_clock,
+            stand_in: StandIn {
+                root: args.addon_root,
+                supervisor: args.supervisor,
+            },
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` has the picture of tasks and channels, and what each room must not know.
 
+pub mod addon;
 pub mod app;
 pub mod cli;
 pub mod clock;

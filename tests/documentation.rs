@@ -1,5 +1,10 @@
 //! The pages: those the program writes are up to date, and the others name what exists.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what its cases share"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::Start;
+use crate::addon::SupervisorError;
 use crate::clock::Clock;
 use crate::cloud::{AppCertificate, CloudError, Credentials, Gateway};
 use crate::config::{Account, Settings};
@@ -18,9 +19,14 @@ use crate::vehicle::command::registry::COMMANDS;
 
 /// Runs the checks and says each result; the exit code is 0 only if all hold.
 pub async fn run(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
-    let (settings, super::Logging { redactor, .. }) = super::prepare(start)?;
+    let (mut settings, super::Logging { redactor, .. }) = super::prepare(start)?;
     let clock = super::clock(start, &settings)?;
-    let mut walk = Walk { say, failures: 0 };
+    let no_broker = super::addon::find_broker(start, &mut settings).await.err();
+    let mut walk = Walk {
+        say,
+        no_broker,
+        failures: 0,
+    };
 
     let Some(directory) = walk.step("data directory", DataDir::open(&settings.data_dir))? else {
         // A sign-in would end the session of the bridge that runs there.
@@ -42,6 +48,8 @@ pub async fn run(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> any
 /// Says results and counts failures.
 struct Walk<S> {
     say: S,
+    /// Why the Supervisor told no broker, where it is to tell one.
+    no_broker: Option<SupervisorError>,
     failures: u32,
 }
 
@@ -52,6 +60,10 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
         settings: &Settings,
         vault: Option<&Vault>,
     ) -> anyhow::Result<Option<AppCertificate>> {
+        if let Some(problem) = self.no_broker.clone() {
+            self.step("broker", Err::<(), _>(problem))?;
+            return self.step("app certificate", super::app_certificate(settings));
+        }
         let broker = format!("broker {}:{}", settings.mqtt.host, settings.mqtt.port);
         match super::visitor_settings(settings, vault) {
             Ok(mqtt) => self.step(&broker, mqtt::probe(&mqtt, &super::mqtt_options(settings)).await)?,

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 
+use super::Setup;
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::simulator::{self, CarKind};
@@ -126,7 +127,13 @@ pub async fn run(
     announce(&description)?;
 
     let serving = tokio::spawn(simulator.run(cancel.child_token()));
-    let code = super::bridge(settings, Clock::real(), logging, cancel.clone()).await;
+    let setup = Setup {
+        settings,
+        clock: Clock::real(),
+        logging,
+        addon: None,
+    };
+    let code = super::bridge(setup, cancel.clone()).await;
     cancel.cancel();
     serving.await.context("the simulated cloud died")?;
     code

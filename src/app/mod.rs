@@ -1,5 +1,6 @@
 //! Wires the rooms together: channels, tasks, start and stop.
 
+mod addon;
 pub mod check;
 pub mod demo;
 mod restarts;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::addon::{AddOn, StandIn};
 use crate::clock::{Clock, SimulatedClock};
 use crate::cloud::{self, AppCertificate, CloudSettings, Gateway, ServerIdentity, signals};
 use crate::config::{self, ConfigError, Settings, Sources};
@@ -63,13 +65,55 @@ pub struct Start {
     pub config: Option<PathBuf>,
     /// A file with a simulated clock to follow.
     pub simulated_clock: Option<PathBuf>,
+    /// What stands for an add-on's surroundings in tests.
+    pub stand_in: StandIn,
+}
+
+impl Start {
+    /// The add-on that this process is.
+    fn addon(&self) -> Option<AddOn> {
+        AddOn::of_process(&self.stand_in)
+    }
+
+    fn sources(&self) -> Sources {
+        let sources = Sources {
+            entities: entity_names(),
+            ..Sources::of_process(self.config.clone())
+        };
+        match self.addon() {
+            Some(addon) => addon::sources(&addon, sources),
+            None => sources,
+        }
+    }
+}
+
+/// Gives up the rights of root that the add-on's container starts with. Returns when that is not needed, or with the
+/// reason why it did not work.
+pub fn step_down(start: &Start) -> std::io::Result<()> {
+    start
+        .addon()
+        .map_or(Ok(()), |addon| crate::addon::step_down(&addon.data()))
 }
 
 /// `run`: the bridge, until it is interrupted.
 pub async fn run(start: &Start) -> anyhow::Result<ExitCode> {
-    let (settings, logging) = prepare(start)?;
+    let cancel = until_interrupted()?;
+    let addon = start.addon();
+    let (settings, logging) = match &addon {
+        None => prepare(start)?,
+        Some(addon) => match addon::usable_settings(start, addon, &cancel).await? {
+            Some(usable) => usable,
+            None => return Ok(ExitCode::SUCCESS),
+        },
+    };
     let clock = clock(start, &settings)?;
-    bridge(settings, clock, logging, until_interrupted()?).await
+    let setup = Setup {
+        settings,
+        clock,
+        logging,
+        addon,
+    };
+    bridge(setup, cancel).await
 }
 
 /// `simulate`: only the simulated cloud, until it is interrupted.
@@ -91,7 +135,8 @@ pub async fn purge(
     what: &mqtt::Purge,
     say: impl Fn(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
-    let (settings, _) = prepare(start)?;
+    let (mut settings, _) = prepare(start)?;
+    addon::find_broker(start, &mut settings).await?;
     let found = mqtt::purge(&visitor_settings(&settings, None)?, &mqtt_options(&settings), what).await?;
     if what.dry_run {
         found.iter().try_for_each(|topic| say(topic))?;
@@ -112,8 +157,13 @@ pub async fn purge(
 
 /// `healthcheck`: asks the bridge that runs beside us whether it lives.
 pub fn healthcheck(start: &Start, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(Sources::of_process(start.config.clone())).map_err(WrongConfiguration)?;
-    let told = health::ask(loaded.settings.health.listen)?;
+    let listen = match (config::load(start.sources()), start.addon()) {
+        (Ok(loaded), _) => loaded.settings.health.listen,
+        // The add-on that waits for usable settings lives.
+        (Err(_), Some(_)) => crate::addon::HEALTH,
+        (Err(problem), None) => return Err(WrongConfiguration(problem).into()),
+    };
+    let told = health::ask(listen)?;
     say(&told)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -140,19 +190,26 @@ pub fn decode(text: &str, model: &Model) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&values)?)
 }
 
-/// The bridge with these settings, until cancelled. When a part of it dies, all parts are started afresh from what is
-/// kept; when that happens too often it ends with code 1, for whoever supervises the process.
-pub async fn bridge(
-    settings: Settings,
-    clock: Clock,
-    logging: Logging,
-    cancel: CancellationToken,
-) -> anyhow::Result<ExitCode> {
+/// What a bridge goes by.
+#[derive(Clone)]
+pub struct Setup {
+    /// The settings.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Clock,
+    /// The log as it was started.
+    pub logging: Logging,
+    /// The add-on that this process is.
+    pub addon: Option<AddOn>,
+}
+
+/// The bridge, until cancelled. When a part of it dies, all parts are started afresh from what is kept; when that
+/// happens too often it ends with code 1, for whoever supervises the process.
+pub async fn bridge(setup: Setup, cancel: CancellationToken) -> anyhow::Result<ExitCode> {
     let (monitor, health) = Monitor::new();
     let watching = CancellationToken::new();
-    let watched = tokio::spawn(monitor.run(settings.health.listen, watching.clone()));
-    let life = async || live(settings.clone(), clock, logging.clone(), &health, cancel.clone()).await;
-    let ending = supervise(life).await;
+    let watched = tokio::spawn(monitor.run(setup.settings.health.listen, watching.clone()));
+    let ending = supervise(async || live(setup.clone(), &health, cancel.clone()).await).await;
     watching.cancel();
     watched.await.context("the monitor died")?;
     ending
@@ -186,17 +243,16 @@ enum Ending {
     PartDied,
 }
 
-async fn live(
-    settings: Settings,
-    clock: Clock,
-    logging: Logging,
-    health: &Health,
-    cancel: CancellationToken,
-) -> anyhow::Result<Ending> {
-    let Logging { redactor, dial } = logging;
+async fn live(setup: Setup, health: &Health, cancel: CancellationToken) -> anyhow::Result<Ending> {
+    let Setup {
+        settings,
+        clock,
+        logging: Logging { redactor, dial },
+        addon,
+    } = setup;
     let directory = DataDir::open(&settings.data_dir)?;
     let (store, writer) = Store::open(&directory);
-    let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor)?;
+    let vault = Vault::open(&directory, &store, settings.vault_key.clone(), redactor.clone())?;
 
     let (fleet, fleet_seen) = watch::channel(Fleet::new());
     let (fleet_is_complete, completeness) = watch::channel(settings.accounts.is_empty());
@@ -221,13 +277,18 @@ async fn live(
         manifest,
         restart: restart.clone(),
     };
-    let broker = mqtt::Bridge::new(
-        mqtt_settings(&settings, Some(&vault))?,
-        mqtt_options(&settings),
-        wires,
-        clock,
-    )
-    .watched_by(health.watch("mqtt"));
+    let (told, broker) = watch::channel(None);
+    match addon.filter(|_| settings.mqtt.from_supervisor) {
+        Some(addon) => {
+            let follower = addon::follower(&addon, &settings, redactor, clock, told)?;
+            tasks.spawn(named("broker of the Supervisor", follower.run(parts.clone())));
+        }
+        None => {
+            told.send_replace(Some(mqtt_settings(&settings, Some(&vault))?));
+        }
+    }
+    let broker =
+        mqtt::Bridge::following(broker, mqtt_options(&settings), wires, clock).watched_by(health.watch("mqtt"));
     tasks.spawn(named("mqtt", broker.run(parts.clone())));
     tasks.spawn(named(
         "manifest",
@@ -398,7 +459,12 @@ fn accounts(settings: &Settings, clock: Clock, store: &Store, vault: &Vault) -> 
                 .password
                 .clone()
                 .or_else(|| keepsake.password())
-                .with_context(|| format!("no password is known for {}", keepsake.account()))?;
+                .with_context(|| {
+                    format!(
+                        "no password is known for {}; set it under `accounts`",
+                        keepsake.account()
+                    )
+                })?;
             let (cloud, pin) = cloud_settings(settings, Some(store))?;
             let cars = account.cars.iter().map(|car| {
                 (
@@ -426,7 +492,11 @@ fn accounts(settings: &Settings, clock: Clock, store: &Store, vault: &Vault) -> 
 /// The certificate of the app, from its two files.
 fn app_certificate(settings: &Settings) -> anyhow::Result<AppCertificate> {
     let files = &settings.certificates;
-    AppCertificate::from_pem(&read(&files.app_cert)?, &read(&files.app_key)?).with_context(|| {
+    let file = |path: &Path| match settings.is_addon {
+        false => read(path),
+        true => read(path).context(addon::CERTIFICATE_REMEDY),
+    };
+    AppCertificate::from_pem(&file(&files.app_cert)?, &file(&files.app_key)?).with_context(|| {
         format!(
             "{} and {} cannot be used",
             files.app_cert.display(),
@@ -577,22 +647,24 @@ pub struct Logging {
     dial: logging::Dial,
 }
 
+impl Logging {
+    /// Learns what must not be logged, says what the user should know, and hands out the settings.
+    fn taught(&self, loaded: config::Loaded) -> Settings {
+        for (kind, secret) in loaded.settings.secrets() {
+            self.redactor.add(kind, secret);
+        }
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        loaded.settings
+    }
+}
+
 /// Reads the settings and starts logging, in the order in which each needs the one before.
 fn prepare(start: &Start) -> anyhow::Result<(Settings, Logging)> {
-    let sources = Sources {
-        entities: entity_names(),
-        ..Sources::of_process(start.config.clone())
-    };
-    let loaded = config::load(sources).map_err(WrongConfiguration)?;
-    let redactor = Redactor::default();
-    for (kind, secret) in loaded.settings.secrets() {
-        redactor.add(kind, secret);
-    }
-    let logging = start_logging(loaded.settings.log, redactor)?;
-    for warning in &loaded.warnings {
-        warn!("{warning}");
-    }
-    Ok((loaded.settings, logging))
+    let loaded = config::load(start.sources()).map_err(WrongConfiguration)?;
+    let logging = start_logging(loaded.settings.log, Redactor::default())?;
+    Ok((logging.taught(loaded), logging))
 }
 
 /// Logging for the commands that have no configuration.

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use super::EntityNames;
 use super::error::{ConfigError, one_line};
+use super::layers::BUILT_IN;
 use super::path::{KeyPath, nearest};
 use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawEntities, RawMqtt, RawServerIdentity};
 use super::settings::{
@@ -28,7 +29,7 @@ const BIRTH_DELAY_MAX: Duration = Duration::from_secs(10);
 type Checked<T> = Result<T, ConfigError>;
 
 /// Checks the merged settings. The figment is asked where a refused value came from.
-pub fn check(figment: &Figment, raw: Raw, names: &EntityNames) -> Checked<Settings> {
+pub fn check(figment: &Figment, raw: Raw, names: &EntityNames, is_addon: bool) -> Checked<Settings> {
     let at = Origins(figment);
     let data_dir = PathBuf::from(raw.data_dir);
     let settings = Settings {
@@ -38,7 +39,7 @@ pub fn check(figment: &Figment, raw: Raw, names: &EntityNames) -> Checked<Settin
             app_key: raw.certificates.app_key.into(),
         },
         cloud: cloud(&at, raw.cloud)?,
-        mqtt: mqtt(&at, raw.mqtt)?,
+        mqtt: mqtt(&at, raw.mqtt, is_addon)?,
         polling: raw.polling,
         commands: Commands {
             spacing: Duration::from_secs(raw.commands.spacing_seconds),
@@ -75,6 +76,7 @@ pub fn check(figment: &Figment, raw: Raw, names: &EntityNames) -> Checked<Settin
         },
         data_dir,
         log: raw.log,
+        is_addon,
     };
     Ok(settings)
 }
@@ -188,7 +190,7 @@ fn cloud(at: &Origins, raw: RawCloud) -> Checked<Cloud> {
     })
 }
 
-fn mqtt(at: &Origins, raw: RawMqtt) -> Checked<Mqtt> {
+fn mqtt(at: &Origins, raw: RawMqtt, is_addon: bool) -> Checked<Mqtt> {
     if raw.host.contains("://") || raw.host.contains('/') || raw.host.contains(char::is_whitespace) {
         return Err(at.invalid("mqtt.host", "a name or an address alone, without mqtt:// and port"));
     }
@@ -200,6 +202,7 @@ fn mqtt(at: &Origins, raw: RawMqtt) -> Checked<Mqtt> {
     };
     let wanted = raw.tls.enabled.unwrap_or(raw.tls.ca.is_some() || client.is_some());
     Ok(Mqtt {
+        from_supervisor: is_addon && at.origin("mqtt.host") == BUILT_IN,
         host: raw.host,
         port: raw.port,
         username: raw.username,

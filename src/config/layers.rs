@@ -12,10 +12,14 @@ use super::error::{ConfigError, one_line};
 use super::inline;
 use super::keys::{ENVIRONMENT_PREFIX, KEYS, Key, Kind};
 use super::node::Node;
+use super::options;
 use super::path::{KeyPath, Shape};
 
 /// Largest configuration or secret file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
+
+/// The origin of the built-in defaults.
+pub const BUILT_IN: &str = "built-in default";
 
 /// What is expected of a secret that was given in both ways.
 const SECRET_TWICE: &str = "given either itself or as a file, not both";
@@ -34,7 +38,7 @@ pub struct Layer {
 impl Layer {
     /// The built-in defaults.
     pub fn defaults() -> Result<Self, ConfigError> {
-        let mut layer = Self::named(&"built-in default");
+        let mut layer = Self::named(&BUILT_IN);
         for row in KEYS {
             if let Some(default) = row.default {
                 layer.take(&KeyPath::of(row.path), Node::Text(default.to_owned()))?;
@@ -52,12 +56,22 @@ impl Layer {
         Ok(layer)
     }
 
-    /// The options that the Supervisor writes for the Home Assistant add-on: one JSON object with our keys.
+    /// What an installation of some kind has instead of the built-in defaults.
+    pub fn of_installation(values: &[(String, String)]) -> Result<Self, ConfigError> {
+        let mut layer = Self::named(&"default of the add-on");
+        for (path, value) in values {
+            layer.take_line(&KeyPath::of(path), value)?;
+        }
+        Ok(layer)
+    }
+
+    /// The options that the Supervisor writes for the Home Assistant add-on: one JSON object.
     pub fn addon_options(path: &Path) -> Result<Self, ConfigError> {
         let mut layer = Self::named(&path.display());
         let text = read(path).map_err(|reason| ConfigError::unreadable(&path.display(), &reason))?;
         let node =
             inline::parse(&text).ok_or_else(|| ConfigError::unreadable(&path.display(), &"not well-formed JSON"))?;
+        let node = options::as_settings(node, &layer.origin)?;
         layer.take(&KeyPath::default(), node)?;
         Ok(layer)
     }

@@ -1,4 +1,4 @@
-//! Settings: built-in defaults, then `config.yaml`, the environment, the add-on's options and the command line, each
+//! Settings: built-in defaults and those of the installation, then `config.yaml`, the environment, the add-on's options and the command line, each
 //! above the one before; read raw, then checked.
 //!
 //! Must not know what the rest of the program does with them. Start with [`keys::KEYS`], the table of all settings,
@@ -10,6 +10,7 @@ mod inline;
 pub mod keys;
 mod layers;
 mod node;
+mod options;
 mod path;
 mod raw;
 mod settings;
@@ -34,6 +35,8 @@ const DEFAULT_FILE: &str = "config.yaml";
 /// Where settings come from. Without `Debug`, since the environment holds secrets.
 #[derive(Clone, Default)]
 pub struct Sources {
+    /// What this installation has instead of the built-in defaults, by the path of its key.
+    pub defaults: Vec<(String, String)>,
     /// The YAML file; `None` takes `config.yaml` of the working directory, if there is one.
     pub config_file: Option<PathBuf>,
     /// The environment; variables without our prefix are ignored.
@@ -83,11 +86,13 @@ pub struct Loaded {
 /// Reads, merges and checks all settings.
 pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     let mut warnings = Vec::new();
-    let mut layers = vec![Layer::defaults()?];
+    let mut layers = vec![Layer::defaults()?, Layer::of_installation(&sources.defaults)?];
     let default_file = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
     if let Some(file) = sources.config_file.or_else(default_file) {
         let layer = Layer::yaml(&file)?;
-        warnings.extend(readable_by_others(&file).filter(|_| layer.holds_secrets));
+        // The folder of an add-on is shared with the owner's editor, which runs as another user.
+        let is_private = sources.addon_options.is_none() && layer.holds_secrets;
+        warnings.extend(readable_by_others(&file).filter(|_| is_private));
         layers.push(layer);
     }
     layers.extend(Layer::environment(sources.environment)?);
@@ -108,7 +113,7 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
         ConfigError::unreadable(&origin, &error)
     })?;
     Ok(Loaded {
-        settings: check::check(&figment, raw, &sources.entities)?,
+        settings: check::check(&figment, raw, &sources.entities, sources.addon_options.is_some())?,
         warnings,
     })
 }

@@ -54,6 +54,8 @@ pub struct Settings {
     pub vault_key: KeySource,
     /// What is logged, and how.
     pub log: Log,
+    /// Whether this is the Home Assistant add-on.
+    pub is_addon: bool,
 }
 
 impl Settings {
@@ -160,6 +162,8 @@ pub enum ServerIdentity {
 /// The broker.
 #[derive(Debug, Clone)]
 pub struct Mqtt {
+    /// Whether the Supervisor is to tell the broker: this is the add-on, and nobody named one.
+    pub from_supervisor: bool,
     /// Name or address.
     pub host: String,
     /// Port.

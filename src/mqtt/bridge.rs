@@ -1,23 +1,23 @@
 //! The task that keeps the connection to the broker.
 
-use std::collections::BTreeSet;
 use std::future::pending;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::announcer::discovery_filters;
 use super::backoff::{Backoff, chance};
 use super::commands::{Commands, Errand};
 use super::events::Events;
 use super::failure::Failure;
+use super::link::Link;
 use super::outbox::Retained;
 use super::publisher::Publisher;
-use super::session::{Happening, NotSent, Received, Session, drain, drive};
+use super::session::{Happening, NotSent, Received, Session, drive, farewell};
 use super::settings::{MqttSettings, last_will};
 use super::troubles::Troubles;
 use super::wires::{News, Wires};
@@ -46,15 +46,12 @@ const SHORTEST_AGEING: Duration = Duration::from_millis(200);
 /// Happenings the event loop may be ahead of us.
 const HAPPENINGS: usize = 64;
 
-/// How long our goodbye may take.
-const FAREWELL: Duration = Duration::from_secs(2);
-
 /// A connection that held this long starts the back-off anew.
 const HELD: Duration = Duration::from_secs(30);
 
 /// Keeps the connection to the broker: publishes what changed, takes commands in, and comes back by itself.
 pub struct Bridge {
-    settings: MqttSettings,
+    settings: watch::Receiver<Option<MqttSettings>>,
     clock: Clock,
     wires: Wires,
     publisher: Publisher,
@@ -68,7 +65,17 @@ pub struct Bridge {
 
 impl Bridge {
     /// A bridge that remembers what `wires.manifest` holds.
-    pub fn new(settings: MqttSettings, mut options: Options, mut wires: Wires, clock: Clock) -> Self {
+    pub fn new(settings: MqttSettings, options: Options, wires: Wires, clock: Clock) -> Self {
+        Self::following(watch::Sender::new(Some(settings)).subscribe(), options, wires, clock)
+    }
+
+    /// A bridge to the broker that is told last; it waits for the first.
+    pub fn following(
+        settings: watch::Receiver<Option<MqttSettings>>,
+        mut options: Options,
+        mut wires: Wires,
+        clock: Clock,
+    ) -> Self {
         options.expected_facts.insert(CONNECTED_SINCE);
         let manifest = wires.manifest.borrow().clone();
         let commands = Commands::new(wires.requests.clone());
@@ -96,38 +103,54 @@ impl Bridge {
     /// Runs until it is told to stop. Whatever the broker does, it tries again.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::default();
-        loop {
-            let begun = Instant::now();
-            let Err(failure) = self.connection(&stop).await else {
-                return;
-            };
-            self.note_connected_since(None);
-            self.troubles.report(&failure);
-            if begun.elapsed() >= HELD {
-                backoff.reset();
-            }
-            let wait = backoff.after_failure(failure.longest_wait(), chance());
-            debug!(?wait, "trying the broker again later");
-            let mut again = pin!(sleep(wait));
-            loop {
-                tokio::select! {
-                    () = &mut again => break,
-                    () = stop.cancelled() => return,
-                    news = self.wires.next(self.age_at) => self.take(news),
+        while !stop.is_cancelled() {
+            let settings = self.settings.borrow_and_update().clone();
+            let wait = match settings {
+                // Until one is told.
+                None => None,
+                Some(settings) => {
+                    let begun = Instant::now();
+                    let ended = self.connection(settings, &stop).await;
+                    self.note_connected_since(None);
+                    let Err(failure) = ended else { continue };
+                    self.troubles.report(&failure);
+                    if begun.elapsed() >= HELD {
+                        backoff.reset();
+                    }
+                    let wait = backoff.after_failure(failure.longest_wait(), chance());
+                    debug!(?wait, "trying the broker again later");
+                    Some(wait)
                 }
-                self.pulse.beat();
-                self.publisher.refresh(self.clock.now());
+            };
+            if self.pause(wait, &stop).await == Pause::CutShort {
+                backoff.reset();
             }
         }
     }
 
-    /// One connection, from the first packet to the last. Ends well only when told to stop.
-    async fn connection(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+    /// Waits this long, without end for `None`, and takes news meanwhile. Another broker cuts it short.
+    async fn pause(&mut self, wait: Option<Duration>, stop: &CancellationToken) -> Pause {
+        let until = wait.map(|wait| Instant::now() + wait);
+        loop {
+            tokio::select! {
+                () = due(until) => return Pause::Over,
+                () = stop.cancelled() => return Pause::Over,
+                Ok(()) = self.settings.changed() => return Pause::CutShort,
+                news = self.wires.next(self.age_at) => self.take(news),
+            }
+            self.pulse.beat();
+            self.publisher.refresh(self.clock.now());
+        }
+    }
+
+    /// One connection, from the first packet to the last. Ends well only when told to stop, or when the broker is
+    /// another one now.
+    async fn connection(&mut self, settings: MqttSettings, stop: &CancellationToken) -> Result<(), Failure> {
         let last_will = last_will(&bridge_state(self.publisher.options(), OFFLINE));
-        let (session, event_loop) = Session::open(&self.settings, Some(last_will));
+        let (session, event_loop) = Session::open(&settings, Some(last_will));
         let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
         let mut driver = pin!(drive(event_loop, sender));
-        let mut link = Link::new(session);
+        let mut link = Link::new(session, settings);
         loop {
             self.pulse.beat();
             self.publisher.refresh(self.clock.now());
@@ -145,7 +168,7 @@ impl Bridge {
                 Some(happening) = happenings.recv() => self.handle(happening, &mut link)?,
                 news = self.wires.next(self.age_at) => self.take(news),
                 // While it waits for the other side to take bytes the library does not look at the clock.
-                () = sleep_until(link.heard_at + self.settings.longest_silence()) => {
+                () = sleep_until(link.heard_at + link.settings.longest_silence()) => {
                     return Err(Failure::Away("no answer".to_owned()));
                 }
                 () = due(link.reading_until) => self.finish_reading(&mut link)?,
@@ -154,6 +177,7 @@ impl Bridge {
                     self.start_over(&mut link)?;
                 }
                 () = stop.cancelled() => break,
+                Ok(()) = self.settings.changed() => break,
             }
         }
         if link.is_up {
@@ -226,7 +250,7 @@ impl Bridge {
     }
 
     fn connected(&mut self, link: &mut Link) -> Result<(), Failure> {
-        info!(host = %self.settings.host, port = self.settings.port, "connected to the broker");
+        info!(host = %link.settings.host, port = link.settings.port, "connected to the broker");
         self.troubles.clear();
         self.note_connected_since(Some(Value::Time(self.clock.now())));
         link.is_up = true;
@@ -240,7 +264,7 @@ impl Bridge {
         self.publisher.start_over();
         link.session
             .subscribe_plain(discovery_filters(self.publisher.options()))?;
-        link.reading_until = Some(Instant::now() + self.settings.read_back);
+        link.reading_until = Some(Instant::now() + link.settings.read_back);
         Ok(())
     }
 
@@ -330,7 +354,7 @@ impl Bridge {
         if message.topic == options.status_topic {
             // A retained birth is an old one, and we have just sent everything.
             if message.payload == BIRTH && !message.retained && link.birth_at.is_none() {
-                let delay = self.settings.birth_delay_max.mul_f64(chance());
+                let delay = link.settings.birth_delay_max.mul_f64(chance());
                 info!(?delay, "Home Assistant has started; it gets everything again");
                 link.birth_at = Some(Instant::now() + delay);
             }
@@ -365,34 +389,13 @@ impl Bridge {
     }
 }
 
-/// What is true of one connection.
-struct Link {
-    session: Session,
-    /// The broker has accepted us.
-    is_up: bool,
-    said_online: bool,
-    /// When the broker said something last; before that, when we set out to connect.
-    heard_at: Instant,
-    /// The command topics subscribed to; `None` before the first time.
-    subscribed: Option<BTreeSet<String>>,
-    /// Until when we listen for our own discovery messages.
-    reading_until: Option<Instant>,
-    /// When Home Assistant, which has just started, gets everything.
-    birth_at: Option<Instant>,
-}
-
-impl Link {
-    fn new(session: Session) -> Self {
-        Self {
-            session,
-            is_up: false,
-            said_online: false,
-            heard_at: Instant::now(),
-            subscribed: None,
-            reading_until: None,
-            birth_at: None,
-        }
-    }
+/// How a wait between two connections ended.
+#[derive(PartialEq, Eq)]
+enum Pause {
+    /// It is time, or time to stop.
+    Over,
+    /// The broker is another one now.
+    CutShort,
 }
 
 /// Waits for a moment that may not come.
@@ -407,30 +410,5 @@ fn bridge_state(options: &Options, state: &str) -> Retained {
     Retained {
         topic: options.bridge_state_topic().into(),
         payload: state.as_bytes().into(),
-    }
-}
-
-/// Says `offline` ourselves, because a clean goodbye keeps the broker from executing the last will.
-async fn farewell(
-    offline: &Retained,
-    session: &mut Session,
-    mut driver: Pin<&mut impl Future<Output = Failure>>,
-    mut happenings: mpsc::Receiver<Happening>,
-) {
-    let goodbye = async {
-        session.retain(offline).ok()?;
-        while !session.is_settled() {
-            tokio::select! {
-                _ = &mut driver => return None,
-                Some(happening) = happenings.recv() => { session.note(&happening); }
-            }
-        }
-        session.disconnect().ok()?;
-        drain(driver, happenings).await;
-        Some(())
-    };
-    match timeout(FAREWELL, goodbye).await {
-        Ok(Some(())) => info!("said goodbye to the broker"),
-        _ => warn!("the broker did not take our goodbye; it will find out by itself"),
     }
 }

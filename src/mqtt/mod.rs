@@ -15,6 +15,7 @@ mod commands;
 pub mod embedded;
 pub mod events;
 mod failure;
+mod link;
 pub mod outbox;
 pub mod publisher;
 mod purge;

@@ -129,7 +129,7 @@ async fn sweep(settings: &MqttSettings, options: &Options, what: &Purge) -> Resu
                         return Err(Failure::Forbidden(topic.map(|topic| topic.to_string()).unwrap_or_default()));
                     }
                     Happening::SubscriptionRefused(_) => return Err(Failure::Forbidden(broom.filters.join(" or "))),
-                    Happening::Message(_) | Happening::Sent(_) | Happening::Acknowledged(_) => {}
+                    Happening::Message(_) | Happening::Sent(_) | Happening::Acknowledged(_) | Happening::Alive => {}
                 }
             }
         }

@@ -16,6 +16,7 @@ use rumqttc::v5::mqttbytes::v5::{
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tracing::{info, warn};
 
 use super::failure::Failure;
 use super::outbox::Retained;
@@ -30,6 +31,9 @@ const REQUESTS: usize = 4 * IN_FLIGHT as usize;
 
 /// Topics subscribed to with one packet.
 const FILTERS: usize = 500;
+
+/// How long our goodbye may take.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How long the broker may take to close the connection after our goodbye.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -260,6 +264,31 @@ pub(super) async fn drive(mut event_loop: EventLoop, happenings: mpsc::Sender<Ha
                 return Failure::Away("closed".to_owned());
             }
         }
+    }
+}
+
+/// Says `offline` ourselves, because a clean goodbye keeps the broker from executing the last will.
+pub(super) async fn farewell(
+    offline: &Retained,
+    session: &mut Session,
+    mut driver: Pin<&mut impl Future<Output = Failure>>,
+    mut happenings: mpsc::Receiver<Happening>,
+) {
+    let goodbye = async {
+        session.retain(offline).ok()?;
+        while !session.is_settled() {
+            tokio::select! {
+                _ = &mut driver => return None,
+                Some(happening) = happenings.recv() => { session.note(&happening); }
+            }
+        }
+        session.disconnect().ok()?;
+        drain(driver, happenings).await;
+        Some(())
+    };
+    match timeout(FAREWELL, goodbye).await {
+        Ok(Some(())) => info!("said goodbye to the broker"),
+        _ => warn!("the broker did not take our goodbye; it will find out by itself"),
     }
 }
 

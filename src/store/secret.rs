@@ -24,6 +24,8 @@ pub enum Secret {
     TelegramToken,
     /// Token of a car at A Better Routeplanner.
     AbrpToken,
+    /// What the add-on calls the Supervisor with.
+    SupervisorToken,
     /// Key of the vault itself; never stored in it.
     VaultKey,
 }
@@ -54,6 +56,7 @@ pub const SECRETS: &[SecretKind] = &[
     kind(Secret::MqttPassword, "mqtt_password", "[MQTT password]", Some("mqtt.password")),
     kind(Secret::TelegramToken, "telegram_token", "[Telegram token]", Some("telegram.token")),
     kind(Secret::AbrpToken, "abrp_token", "[ABRP token]", None),
+    kind(Secret::SupervisorToken, "supervisor_token", "[Supervisor token]", None),
     kind(Secret::VaultKey, "vault_key", "[vault key]", Some("vault_key")),
 ];
 

@@ -8,6 +8,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("health", &[]),
     ("store", &["vehicle", "clock"]),
     ("config", &["vehicle", "clock", "store"]),
+    ("addon", &["clock", "store"]),
     ("logging", &["store", "config"]),
     ("cloud", &["vehicle", "protocol", "clock", "config"]),
     ("garage", &["vehicle", "clock", "health", "config", "store", "cloud"]),
@@ -54,7 +55,7 @@ const CLOCKS: &[&str] = &["Timestamp::now", "Zoned::now", "SystemTime::now", "In
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("rumqttc", &["mqtt"]),
     ("rumqttd", &["mqtt"]),
-    ("reqwest", &["cloud", "alerts::telegram"]),
+    ("reqwest", &["cloud", "addon", "alerts::telegram"]),
     ("rusqlite", &["history"]),
     ("teloxide", &["alerts::telegram"]),
     ("axum", &["simulator", "admin", "health"]),

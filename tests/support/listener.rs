@@ -21,10 +21,18 @@ pub struct Listener {
 impl Listener {
     /// Connects to the broker and subscribes to everything.
     pub async fn connect(port: u16) -> Self {
+        Self::connect_as(port, None).await
+    }
+
+    /// Connects with this user name and password.
+    pub async fn connect_as(port: u16, credentials: Option<(&str, &str)>) -> Self {
         let mut options = MqttOptions::new(format!("listener-{}", getrandom::u32().unwrap()), "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(5));
         options.set_connection_timeout(5);
         options.set_max_packet_size(Some(4 << 20));
+        if let Some((user, password)) = credentials {
+            options.set_credentials(user, password);
+        }
         let (client, mut events) = AsyncClient::new(options, 100);
         client.subscribe("#", QoS::AtLeastOnce).await.unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));

@@ -115,6 +115,18 @@ impl Mosquitto {
         format!("allow_anonymous false\npassword_file {}\n", file.display())
     }
 
+    /// Adds a user to the password file, or changes the password of one; for the next [`Self::run`].
+    pub fn set_password(&self, user: &str, password: &str) {
+        let done = Command::new("mosquitto_passwd")
+            .arg("-b")
+            .arg(self.dir().join("passwords"))
+            .args([user, password])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+
     /// Its port on the loopback interface.
     pub fn port(&self) -> u16 {
         self.port

@@ -26,6 +26,16 @@ pub fn run(directory: &Path, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Runs the program with more variables in its environment, until it ends.
+pub fn run_in(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(directory, arguments)
+        .env_remove("RUST_LOG")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
 fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     configure(&mut command, directory);
@@ -54,7 +64,12 @@ pub struct Program {
 impl Program {
     /// Starts the program; what it logs goes to a file in `directory`.
     pub fn start(directory: &Path, arguments: &[&str]) -> Self {
-        Self::start_with(directory, arguments, Stdio::null())
+        Self::start_with(directory, arguments, &[], Stdio::null())
+    }
+
+    /// Starts the program with more variables in its environment.
+    pub fn start_in(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_with(directory, arguments, environment, Stdio::null())
     }
 
     /// Starts the program through another one, such as `sh -c` with a script that ends in `exec "$@"`.
@@ -67,7 +82,7 @@ impl Program {
 
     /// Starts the program and waits for the line of JSON it prints.
     pub fn start_for_line(directory: &Path, arguments: &[&str]) -> (Self, Value) {
-        let mut program = Self::start_with(directory, arguments, Stdio::piped());
+        let mut program = Self::start_with(directory, arguments, &[], Stdio::piped());
         let stdout = program.child.stdout.take().unwrap();
         let (send, line) = mpsc::channel();
         std::thread::spawn(move || {
@@ -84,8 +99,10 @@ impl Program {
         (program, value)
     }
 
-    fn start_with(directory: &Path, arguments: &[&str], stdout: Stdio) -> Self {
-        Self::spawn(command(directory, arguments), directory, arguments, stdout)
+    fn start_with(directory: &Path, arguments: &[&str], environment: &[(&str, &str)], stdout: Stdio) -> Self {
+        let mut command = command(directory, arguments);
+        command.envs(environment.iter().copied());
+        Self::spawn(command, directory, arguments, stdout)
     }
 
     fn spawn(mut command: Command, directory: &Path, arguments: &[&str], stdout: Stdio) -> Self {
