@@ -74,7 +74,7 @@ async fn an_entity_the_owner_hides_goes_at_once_with_all_its_topics() {
     // The second start with the same wish has nothing left to do.
     house
         .restart(|configuration| {
-            configuration["entities"] = json!({"hide": ["climate", "bridge_problem", "anything_open"]})
+            configuration["entities"] = json!({"hide": ["climate", "bridge_problem", "anything_open"]});
         })
         .await;
     assert_eq!(house.announcements().len(), 0);
