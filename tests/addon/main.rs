@@ -7,6 +7,9 @@
 )]
 
 mod home;
+mod manifest;
+mod publishing;
+mod rating;
 mod supervisor;
 #[path = "../support/mod.rs"]
 mod support;
