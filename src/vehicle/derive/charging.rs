@@ -4,6 +4,7 @@
 //! for the schedule, 5 driving. The current decides. Braking looks like charging in both, so motion rules it out first.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::memory::Memory;
 use super::{battery, motion};
@@ -19,8 +20,15 @@ const CERTAIN_AMPERES: f64 = 3.0;
 /// From this power on, in kW, a small current is charging.
 const CERTAIN_KILOWATTS: f64 = 1.0;
 
+/// A battery that has gained this much since its lowest level, in percent, is being charged, whatever the current says.
+const CERTAIN_RISE: f64 = 0.3;
+/// For how long after its last rise it is taken to charge on. The slowest charging takes four minutes for a tenth.
+const RISE_HOLDS: SignedDuration = SignedDuration::from_mins(10);
+
 /// Charge states in which a cable is plugged in.
 const CONNECTED: [i64; 4] = [1, 2, 3, 4];
+/// The charge state of a car that is connected, and of some that charge.
+const CONNECTED_ONLY: i64 = 1;
 /// The charge state of a running or finished charge.
 const CHARGING_OR_DONE: i64 = 2;
 /// The charge state of a car that waits for its schedule.
@@ -36,7 +44,12 @@ const REEV_COMPLETION_MARGIN: f64 = 15.0;
 const FINISH_TIME_STEP: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) fn charging(frame: &Frame, memory: &Memory) -> Charging {
-    let evidence = Evidence::of(frame, memory.powertrain());
+    let moment = frame.vehicle_time.or(memory.vehicle_time());
+    let rises = memory
+        .rise()
+        .zip(moment)
+        .is_some_and(|(rise, moment)| rise.goes_on(moment));
+    let evidence = Evidence::of(frame, memory.powertrain(), rises);
     let plugged = evidence.plugged();
     let charging = evidence.charging();
     let remaining = evidence.remaining.filter(|_| charging);
@@ -59,11 +72,11 @@ pub(super) fn charging(frame: &Frame, memory: &Memory) -> Charging {
 /// When the limit will be reached, keeping the `known` answer as long as it is about right.
 pub(super) fn finish_time(
     frame: &Frame,
-    powertrain: Powertrain,
+    (powertrain, rise): (Powertrain, Option<Rise>),
     moment: Timestamp,
     known: Option<Timestamp>,
 ) -> Option<Timestamp> {
-    let evidence = Evidence::of(frame, powertrain);
+    let evidence = Evidence::of(frame, powertrain, rise.is_some_and(|rise| rise.goes_on(moment)));
     let minutes = evidence
         .remaining
         .filter(|minutes| evidence.charging() && *minutes > 0.0)?;
@@ -87,10 +100,57 @@ struct Evidence {
     remaining: Option<f64>,
     /// The car says it is done, and is believed.
     completed: bool,
+    /// The charge level of a range-extender car rises.
+    rises: bool,
+}
+
+/// How the charge level of a plugged range-extender car has risen: such cars measure no current on AC, and some do not
+/// even say that they charge.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Rise {
+    lowest: f64,
+    highest: f64,
+    /// When it was highest for the first time.
+    risen: Timestamp,
+}
+
+impl Rise {
+    /// What is known after another frame; `None` where there is nothing to learn from it.
+    pub(super) fn after(
+        before: Option<Self>,
+        frame: &Frame,
+        powertrain: Powertrain,
+        moment: Timestamp,
+    ) -> Option<Self> {
+        let plugged = Evidence::of(frame, powertrain, false).plugged() == Some(true);
+        let level = battery::charge_level(frame).filter(|_| plugged && powertrain == Powertrain::Reev)?;
+        let anew = Self {
+            lowest: level,
+            highest: level,
+            risen: moment,
+        };
+        Some(match before {
+            Some(rise) if level > rise.highest => Self {
+                highest: level,
+                risen: moment,
+                ..rise
+            },
+            // It fell, or stood still for long: what comes now is another rise.
+            Some(rise) if level < rise.highest || moment.duration_since(rise.risen) > RISE_HOLDS => anew,
+            Some(rise) => rise,
+            None => anew,
+        })
+    }
+
+    fn goes_on(&self, moment: Timestamp) -> bool {
+        // A rise of three tenths is a hair less in binary.
+        let has_risen = self.highest - self.lowest >= CERTAIN_RISE - 1e-9;
+        has_risen && moment.duration_since(self.risen) <= RISE_HOLDS
+    }
 }
 
 impl Evidence {
-    fn of(frame: &Frame, powertrain: Powertrain) -> Self {
+    fn of(frame: &Frame, powertrain: Powertrain, rises: bool) -> Self {
         Self {
             excluded: motion::excludes_charging(frame),
             charge_state: frame.code(Reading::ChargeState),
@@ -98,6 +158,7 @@ impl Evidence {
             current: frame.number(Reading::BatteryCurrent).map(f64::abs),
             power: battery::power(frame).map(f64::abs),
             remaining: frame.number(Reading::ChargeRemainTime),
+            rises,
             completed: powertrain == Powertrain::Bev && frame.code(Reading::ChargeCompleted) == Some(1),
         }
     }
@@ -120,7 +181,11 @@ impl Evidence {
         match self.current {
             None => self.charge_state == Some(CHARGING_OR_DONE),
             // Range-extender cars read no current during slow AC charging.
-            Some(amperes) if amperes < IDLE_AMPERES => self.charge_state == Some(CHARGING_OR_DONE) && has_time_left,
+            Some(amperes) if amperes < IDLE_AMPERES => match self.charge_state {
+                Some(CHARGING_OR_DONE) => has_time_left,
+                Some(CONNECTED_ONLY) => self.rises,
+                _ => false,
+            },
             Some(amperes) if amperes < CERTAIN_AMPERES => {
                 has_time_left || self.remaining.is_some() && self.is_certainly_powered()
             }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::charging::Rise;
 use super::hemisphere::{Hemisphere, Reach};
 use super::reach::{TOLERANCE_KM, Track};
 use super::rejections::{FRAME, Objection, POSITION, Refusal, Rejections, TIME};
@@ -46,6 +47,7 @@ pub struct Memory {
     /// The odometer at the last position.
     position_odometer: Option<f64>,
     finish_time: Option<Timestamp>,
+    rise: Option<Rise>,
     lock: Option<ConfirmedLock>,
     /// What was not believed.
     rejections: Rejections,
@@ -147,6 +149,10 @@ impl Memory {
         self.finish_time
     }
 
+    pub(super) fn rise(&self) -> Option<Rise> {
+        self.rise
+    }
+
     /// What a command confirmed a moment ago.
     pub(super) fn confirmed_lock(&self, now: Timestamp) -> Option<bool> {
         let lock = self.lock?;
@@ -234,7 +240,9 @@ impl Memory {
         if let (Some(false), Some(before), Some(newest)) = (self.driving, self.vehicle_time, newest) {
             self.longest_rest = self.longest_rest.max(newest.duration_since(before).as_secs());
         }
-        self.finish_time = charging::finish_time(frame, self.powertrain(), moment, self.finish_time);
+        let powertrain = self.powertrain();
+        self.rise = Rise::after(self.rise, frame, powertrain, moment);
+        self.finish_time = charging::finish_time(frame, (powertrain, self.rise), moment, self.finish_time);
         self.driving = drives.or(self.driving);
         self.odometer = odometer.or(self.odometer);
         self.vehicle_time = newest.or(self.vehicle_time);

@@ -42,6 +42,8 @@ pub struct Charges {
     last: Option<Charge>,
     /// A beginning or an end that has to prove that it lasts.
     pending: Option<Pending>,
+    /// The charge that has to prove that it is one.
+    candidate: Option<Charge>,
 }
 
 /// A charge. Moments are by the car's own clock, or by ours where it tells none.
@@ -111,6 +113,7 @@ impl Charges {
             Some(rest) => {
                 self.rest = Some(rest);
                 self.pending = None;
+                self.candidate = None;
                 Vec::new()
             }
         }
@@ -129,16 +132,21 @@ impl Charges {
             return told;
         }
         let pending = Pending::after(self.pending.take(), Mark::word(CHARGING), look, state.stale, state);
+        let mut charge = self.candidate.take().unwrap_or_else(|| Charge::new(&pending, state));
+        charge.go_on(state, look);
         let Some(rest) = self.rest else {
             // Nobody saw it begin.
-            self.open = Some(Charge::new(&Pending { late: true, ..pending }, state, look));
+            charge.late = true;
+            self.open = Some(charge);
             return told;
         };
         let holds = if rest == Rest::Finished { TOP_UP } else { START };
         if pending.has_lasted(&holds, look) {
             told.push(pending.change(Kind::ChargingStarted, rest.mark(), vin));
-            self.open = Some(Charge::new(&pending, state, look));
+            charge.late = pending.late;
+            self.open = Some(charge);
         } else {
+            self.candidate = Some(charge);
             self.pending = Some(pending);
         }
         told
@@ -179,9 +187,9 @@ impl Charges {
 }
 
 impl Charge {
-    fn new(pending: &Pending, state: &VehicleState, look: &Look) -> Self {
+    fn new(pending: &Pending, state: &VehicleState) -> Self {
         let began = pending.vehicle_time.unwrap_or(pending.since);
-        let mut charge = Self {
+        Self {
             began,
             flowed: began,
             level_before: level(state),
@@ -194,9 +202,7 @@ impl Charge {
             late: pending.late,
             end: None,
             sample: None,
-        };
-        charge.go_on(state, look);
-        charge
+        }
     }
 
     /// Whether it grew the battery by nothing that could be seen.

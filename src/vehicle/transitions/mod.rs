@@ -221,7 +221,8 @@ pub struct Watch {
     /// When somebody last looked at the car; `None` before the first look of this run.
     #[serde(skip)]
     looked: Option<Timestamp>,
-    /// Whether the car has spoken in this run. Before, there is only an empty picture or a part of one.
+    /// Whether the cloud has said in this run what the car is like. Before, there is only an old picture, an empty one or a
+    /// part of one.
     #[serde(skip)]
     spoken: bool,
 }
@@ -260,7 +261,7 @@ pub fn transitions(
     now: Timestamp,
 ) -> (Vec<Happening>, Watch) {
     let mut watch = watch.clone();
-    let look = watch.look(answer, now);
+    let look = watch.look(state, answer, now);
     if !watch.spoken || !look.tells {
         return (Vec::new(), watch);
     }
@@ -324,7 +325,7 @@ impl Watch {
         told
     }
 
-    fn look(&mut self, answer: Option<Verdict>, now: Timestamp) -> Look {
+    fn look(&mut self, state: &VehicleState, answer: Option<Verdict>, now: Timestamp) -> Look {
         let tells = !matches!(answer, Some(Verdict::Partial | Verdict::Older | Verdict::Empty));
         let after_gap = answer.is_some()
             && self
@@ -334,7 +335,9 @@ impl Watch {
         if matches!(answer, Some(Verdict::News | Verdict::Repeat | Verdict::Empty)) {
             self.looked = Some(now);
         }
-        self.spoken |= answer.is_some() && tells;
+        // A car that sleeps says nothing, but its last picture is known.
+        let sleeps = answer == Some(Verdict::Empty) && state.vehicle_time.is_some();
+        self.spoken |= answer.is_some() && tells || sleeps;
         Look {
             now,
             tells,
