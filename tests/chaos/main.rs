@@ -6,6 +6,13 @@
 //! `scripts/chaos` runs it. What happens is drawn in `story`, played on the `stage`, and judged by `truth`, `orders` and
 //! `ration`, which know nothing of the bridge's inside.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says so on the terminal"
+)]
+
 mod orders;
 mod ration;
 mod stage;
@@ -21,7 +28,7 @@ use tokio::time::sleep;
 
 use orders::Write;
 use stage::{SPEED, Stage};
-use story::{Step, Storyteller};
+use story::{Step, Storyteller, Way};
 
 /// How long a request may be on its way to the cloud, simulated: a quarter of a real second.
 const SLACK: SignedDuration = SignedDuration::from_secs(SPEED as i64 / 4);
@@ -146,7 +153,12 @@ fn names(story: &[(Duration, Step)]) -> String {
         Step::BridgeDies => Some("bridge killed".to_owned()),
         Step::Birth => Some("birth".to_owned()),
         Step::Fault(kind, _) => Some((*kind).to_owned()),
-        Step::Ask(ask) => Some(format!("{:?}", ask.what)),
+        Step::Ask(ask) => Some(match ask.way {
+            Way::Live(_) => format!("{:?}", ask.what),
+            Way::Twice(_) => format!("{:?} twice", ask.what),
+            Way::Expired => format!("{:?} too late", ask.what),
+            Way::Retained | Way::RetainedPress => format!("{:?} retained", ask.what),
+        }),
         Step::BrokerReturns | Step::BridgeReturns | Step::Scenario(..) | Step::Patch(..) | Step::Message => None,
     };
     story
