@@ -367,7 +367,8 @@ impl Router {
         match request {
             Request::Action(BridgeAction::Refresh(vin)) => {
                 if let Some((account, _)) = self.commanders.get(&vin) {
-                    self.running[*account].poller.tell(Notice::Boost(vin)).await;
+                    // The poller may be waiting for us to take its cars down.
+                    self.running[*account].poller.try_tell(Notice::Boost(vin));
                 }
             }
             Request::Action(BridgeAction::AnswerShare { accept }) => self.mailbox.answer_oldest(accept),
