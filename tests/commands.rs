@@ -31,11 +31,13 @@ const FLEET: [&str; 9] = ["C10", "C10", "C10", "C10", "C10", "C10", "C10-REEV", 
 const RECORDED_DATES: [&str; 3] = ["2026-09-22", "2026-05-16", "2026-10-01"];
 const DATE_TO_COME: &str = "2099-09-22";
 
-/// Commands of the registry that no vector has: name, parameters, id and content, and why there is none.
-const WITHOUT_VECTOR: &[(&str, &str, &str, &str, &str)] = &[
+/// Commands of the registry that no vector has: name, parameters, the command before it if it needs one, id and content, and
+/// why there is none.
+const WITHOUT_VECTOR: &[(&str, &str, Option<(&str, &str)>, &str, &str, &str)] = &[
     (
         "quick-ventilation",
         "{}",
+        None,
         "170",
         r#"{"circle":"out","mode":"nohotcold","operate":"manual","position":"all","temperature":"26","windlevel":"4","wshld":"1"}"#,
         "no recorded client has it; it is the climate command with fresh air and neither heat nor cold",
@@ -43,11 +45,55 @@ const WITHOUT_VECTOR: &[(&str, &str, &str, &str, &str)] = &[
     (
         "charge-limit-native",
         r#"{"percent":80}"#,
+        None,
         "340",
         r#"{"chargesoc":80}"#,
         "only the command table has it; recorded clients rewrite the charging plan instead",
     ),
+    (
+        "climate-schedule-off",
+        "{}",
+        Some(CLIMATE_SCHEDULE),
+        "171",
+        r#"{"controls":[{"mode":"nohotcold","operate":"manual","temperature":"26","circle":"out","windlevel":"4","wshld":"1","days":[1],"on":"0","position":"all","start_time":"2099-09-22 07:30:00","set_id":"x","update_time":"now"}]}"#,
+        REWRITTEN,
+    ),
+    (
+        "climate-schedule-on",
+        "{}",
+        Some(CLIMATE_SCHEDULE),
+        "171",
+        r#"{"controls":[{"mode":"nohotcold","operate":"manual","temperature":"26","circle":"out","windlevel":"4","wshld":"1","days":[1],"on":"1","position":"all","start_time":"2099-09-22 07:30:00","set_id":"x","update_time":"now"}]}"#,
+        REWRITTEN,
+    ),
+    (
+        "prepare-car-schedule-off",
+        "{}",
+        Some(PREPARE_SCHEDULE),
+        "361",
+        r#"{"controls":[{"datacontent":{"steeringWheelHeatCtrl":{"enable":true,"level":"2"}},"days":[],"enable":false,"set_id":"x","start_time":"2099-09-22 07:30:00"}]}"#,
+        REWRITTEN,
+    ),
+    (
+        "prepare-car-schedule-on",
+        "{}",
+        Some(PREPARE_SCHEDULE),
+        "361",
+        r#"{"controls":[{"datacontent":{"steeringWheelHeatCtrl":{"enable":true,"level":"2"}},"days":[],"enable":true,"set_id":"x","start_time":"2099-09-22 07:30:00"}]}"#,
+        REWRITTEN,
+    ),
 ];
+
+const REWRITTEN: &str =
+    "no recorded client switches a schedule; it is the list as it was read, with one field of each entry changed";
+const CLIMATE_SCHEDULE: (&str, &str) = (
+    "climate-schedule",
+    r#"{"start_time":"2099-09-22 07:30:00","days":[1],"set_id":"x"}"#,
+);
+const PREPARE_SCHEDULE: (&str, &str) = (
+    "prepare-car-schedule",
+    r#"{"start_time":"2099-09-22 07:30:00","climate_enabled":false,"steering_wheel_heat":true,"set_id":"x"}"#,
+);
 
 /// One message and what shall come of it.
 struct Case {
@@ -56,8 +102,8 @@ struct Case {
     command: String,
     params: Map<String, Value>,
     model: String,
-    /// A charging plan that the car shall have before, as parameters of `charge-schedule`.
-    plan: Option<Map<String, Value>>,
+    /// What the car shall hold before: a command that gives it that, with its parameters.
+    before: Option<(String, Map<String, Value>)>,
     /// Command id and content; `None` when the message shall be refused.
     written: Option<(String, String)>,
 }
@@ -123,10 +169,10 @@ async fn drive(at_work: &AtWork, index: usize, cases: Vec<Case>) -> Vec<String> 
     let vin = at_work.world.vin(index);
     let mut wrong = Vec::new();
     for (number, case) in cases.into_iter().enumerate() {
-        if let Some(plan) = &case.plan {
-            let id = format!("{vin}-{number}-plan");
-            if ask(at_work, &vin, &id, "charge-schedule", plan).await.is_err() {
-                wrong.push(format!("{}: the plan before it was refused", case.source));
+        if let Some((command, params)) = &case.before {
+            let id = format!("{vin}-{number}-before");
+            if ask(at_work, &vin, &id, command, params).await.is_err() {
+                wrong.push(format!("{}: the {command} before it was refused", case.source));
             }
         }
         let id = format!("{vin}-{number}");
@@ -186,14 +232,16 @@ fn cases() -> Vec<Case> {
         let vectors = vectors[section].as_array().unwrap();
         vectors.iter().map(move |vector| case(section, vector))
     });
-    let tabled = WITHOUT_VECTOR.iter().map(|(command, params, id, content, why)| Case {
-        source: format!("{command} ({why})"),
-        command: (*command).to_owned(),
-        params: serde_json::from_str(params).unwrap(),
-        model: "C10".to_owned(),
-        plan: None,
-        written: Some(((*id).to_owned(), (*content).to_owned())),
-    });
+    let tabled = WITHOUT_VECTOR
+        .iter()
+        .map(|(command, params, before, id, content, why)| Case {
+            source: format!("{command} ({why})"),
+            command: (*command).to_owned(),
+            params: serde_json::from_str(params).unwrap(),
+            model: "C10".to_owned(),
+            before: before.map(|(command, params)| (command.to_owned(), serde_json::from_str(params).unwrap())),
+            written: Some(((*id).to_owned(), (*content).to_owned())),
+        });
     recorded.chain(tabled).collect()
 }
 
@@ -213,7 +261,7 @@ fn case(section: &str, vector: &Value) -> Case {
         command: command.to_owned(),
         params,
         model: vector["car_type"].as_str().unwrap().trim().to_ascii_uppercase(),
-        plan: plan.map(|plan: Value| plan_parameters(&plan)),
+        before: plan.map(|plan: Value| ("charge-schedule".to_owned(), plan_parameters(&plan))),
         written,
     }
 }
@@ -272,7 +320,7 @@ fn dealt(mut cases: Vec<Case>) -> BTreeMap<usize, Vec<Case>> {
     cases.sort_by_key(|case| {
         (
             case.written.as_ref().is_none_or(|(id, _)| id != "190"),
-            case.plan.is_some(),
+            case.before.is_some(),
         )
     });
     let mut dealt: BTreeMap<usize, Vec<Case>> = BTreeMap::new();

@@ -45,7 +45,7 @@ pub use gateway::{CallNote, Gateway, new_device_id};
 pub use messages::Message;
 pub use picture::PictureKey;
 pub use remote::{OperatePassword, Payload, Written};
-pub use schedules::{ScheduleEntry, ScheduleKind};
+pub use schedules::{Appointment, ScheduleEntry, ScheduleKind};
 pub use session::{SavedSession, Session};
 pub use settings::{CloudSettings, Credentials, Fingerprint, InvalidFingerprint, ServerIdentity, is_on_this_machine};
 pub use shares::ShareInvitation;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::{Map, Value, json};
 
-use super::Payload;
+use super::{Payload, ScheduleEntry};
 use crate::vehicle::Model;
 use crate::vehicle::command::{
     AirMode, ChargeScheduleChange, ClimateSettings, Command, MediaOperation, Operate, Preparation, Seat, SeatComfort,
@@ -29,6 +29,10 @@ pub struct Context<'a> {
     pub local_now: DateTime,
     /// The charging plan the car holds, empty when it holds none; `None` when it could not be read.
     pub plan: Option<&'a ChargePlan>,
+    /// The schedule that is switched, as the cloud holds it; `None` when it could not be read.
+    pub schedule: Option<&'a [ScheduleEntry]>,
+    /// The id of the software update that is offered.
+    pub offered_update: Option<u64>,
     /// A random number from which the ids of new schedule entries are made.
     pub seed: u128,
 }
@@ -37,8 +41,14 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     /// Writing a plan replaces all of it, so what is not known would be lost.
-    #[error("the charging plan could not be read, and writing it would lose it")]
+    #[error("what is planned could not be read, and writing it would lose it")]
     PlanUnknown,
+    /// There is nothing to switch on or off.
+    #[error("nothing is scheduled")]
+    NothingScheduled,
+    /// There is nothing to install.
+    #[error("no software update is offered")]
+    NoUpdate,
     /// The cloud refuses entries that begin in the past.
     #[error("the start time has passed")]
     StartHasPassed,
@@ -49,6 +59,8 @@ impl PayloadError {
     pub fn reason(self) -> Reason {
         match self {
             Self::PlanUnknown => Reason::PlanUnknown,
+            Self::NothingScheduled => Reason::NothingScheduled,
+            Self::NoUpdate => Reason::NoUpdate,
             Self::StartHasPassed => Reason::OutOfRange,
         }
     }
@@ -73,6 +85,7 @@ pub fn payload(command: &Command, model: &Model, context: &Context<'_>) -> Resul
         Command::QuickVentilation { temperature } => (170, climate(&ClimateSettings::ventilation(*temperature), model)),
         Command::WindshieldDefrost => (170, climate(&ClimateSettings::DEFROST, model)),
         Command::ClimateSchedule(entries) => (171, schedule::climate(entries, model, context)?),
+        Command::ClimateScheduleSwitch(on) => (171, schedule::switch_climate(*on, context)?),
         Command::SendDestination(destination) => (180, place::destination(destination, model)),
         Command::ChargeLimit { percent } => {
             let change = ChargeScheduleChange {
@@ -98,10 +111,14 @@ pub fn payload(command: &Command, model: &Model, context: &Context<'_>) -> Resul
         Command::PilotedParking(body) => (350, body.clone()),
         Command::PrepareCar(preparation) => (360, bundle(preparation, model)),
         Command::PrepareCarSchedule(entries) => (361, schedule::preparation(entries, model, context)?),
+        Command::PrepareCarScheduleSwitch(on) => (361, schedule::switch_preparation(*on, context)?),
         Command::SeatVentilation(seat, level) => (370, seat_level(*seat, *level)),
         Command::FuelHeating(on) => (380, switch(*on)),
         Command::SoftwareDownload { task } => (390, json!({ "taskId": task })),
-        Command::SoftwareInstall { task } => (391, json!({ "taskId": task })),
+        Command::SoftwareInstall { task } => {
+            let task = task.or(context.offered_update).ok_or(PayloadError::NoUpdate)?;
+            (391, json!({ "taskId": task }))
+        }
         Command::SoftwareSchedule { task, time } => (392, json!({ "taskId": task, "scheduleTime": time })),
         Command::On3(on) => (410, json!({ "on3": if *on { "on" } else { "off" } })),
         Command::BleKeyRestart => (430, value("restart")),

@@ -1,5 +1,6 @@
 //! Schedules as the cloud holds them. A write replaces a whole list, so entries are kept as they came.
 
+use jiff::civil::DateTime;
 use serde_json::{Map, Value};
 
 use super::envelope;
@@ -42,6 +43,32 @@ impl ScheduleKind {
 
 /// One entry of a list of schedules, with the cloud's own names and values, known to us or not.
 pub type ScheduleEntry = Map<String, Value>;
+
+/// What an entry says, as far as it can be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Appointment {
+    /// Whether it is active. Not known to be so counts as not.
+    pub enabled: bool,
+    /// Local time of the car.
+    pub start: Option<DateTime>,
+    /// 0 = Sunday to 6 = Saturday; empty = once.
+    pub days: Vec<u8>,
+}
+
+impl Appointment {
+    /// Reads an entry. Climate says `on`, a preparation `enable`.
+    pub fn of(entry: &ScheduleEntry) -> Self {
+        let entry = Value::Object(entry.clone());
+        let on = ["on", "enable"].into_iter().find_map(|name| entry.get(name));
+        let days = lenient::items(entry.get("days")).iter().filter_map(Value::as_u64);
+        Self {
+            enabled: on.is_some_and(|on| *on == Value::Bool(true) || *on == "1" || *on == 1),
+            start: lenient::text(&entry, "start_time")
+                .and_then(|text| DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()),
+            days: days.filter_map(|day| u8::try_from(day).ok()).collect(),
+        }
+    }
+}
 
 impl Session {
     /// A list of schedules. Without the right to see it there are none.

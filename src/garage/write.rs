@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::cloud::payload::{self, Context};
-use crate::cloud::{CloudError, OperatePassword, Payload, Session};
+use crate::cloud::{CloudError, OperatePassword, Payload, ScheduleEntry, ScheduleKind, Session};
 use crate::vehicle::command::gate::{self, Admission};
 use crate::vehicle::intent::Reason;
 use crate::vehicle::state::ChargePlan;
@@ -110,12 +110,14 @@ async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&Secre
         }
         None => None,
     };
-    let plan = charge_plan(tools, &session, vin, command).await?;
+    let held = Held::read(tools, &session, vin, command).await?;
     let now = tools.clock.now();
     let context = Context {
         now,
         local_now: now.to_zoned(tools.time_zone.clone()).datetime(),
-        plan: plan.as_ref(),
+        plan: held.plan.as_ref(),
+        schedule: held.schedule.as_deref(),
+        offered_update: held.offered_update,
         seed: random(),
     };
     let payload = payload::payload(command, &car.model, &context).map_err(|error| Refusal {
@@ -139,22 +141,44 @@ async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&Secre
     })
 }
 
-/// The charging plan is written as a whole, so it is read first; `None` where the command does not touch it.
-///
-/// The cloud's own list of schedules comes first; a car whose plan it does not hold says it in its status.
-async fn charge_plan(
-    tools: &Tools,
-    session: &Session,
-    vin: &Vin,
-    command: &Command,
-) -> Result<Option<ChargePlan>, Refusal> {
-    if !matches!(command, Command::ChargeLimit { .. } | Command::ChargeSchedule(_)) {
-        return Ok(None);
+/// What the cloud holds and a command builds upon, because a write replaces the whole of it.
+#[derive(Default)]
+struct Held {
+    plan: Option<ChargePlan>,
+    schedule: Option<Vec<ScheduleEntry>>,
+    offered_update: Option<u64>,
+}
+
+impl Held {
+    /// Reads what the command needs, and nothing for most.
+    async fn read(tools: &Tools, session: &Session, vin: &Vin, command: &Command) -> Result<Self, Refusal> {
+        let schedule = async |kind| {
+            session
+                .schedules(vin, kind)
+                .await
+                .map(Some)
+                .map_err(|error| unread(&error))
+        };
+        let mut held = Self::default();
+        match command {
+            Command::ChargeLimit { .. } | Command::ChargeSchedule(_) => {
+                held.plan = Some(charge_plan(tools, session, vin).await?);
+            }
+            Command::ClimateScheduleSwitch(_) => held.schedule = schedule(ScheduleKind::Climate).await?,
+            Command::PrepareCarScheduleSwitch(_) => held.schedule = schedule(ScheduleKind::PrepareCar).await?,
+            Command::SoftwareInstall { task: None } => {
+                let software = session.software_info(vin).await?;
+                held.offered_update = software.update.and_then(|update| update.task);
+            }
+            _ => {}
+        }
+        Ok(held)
     }
-    let listed = session.charge_plan(vin).await.map_err(|error| Refusal {
-        reason: Reason::PlanUnknown,
-        detail: format!("the charging plan could not be read, and writing it blindly would lose it: {error}"),
-    })?;
+}
+
+/// The cloud's own list of schedules comes first; a car whose plan it does not hold says it in its status.
+async fn charge_plan(tools: &Tools, session: &Session, vin: &Vin) -> Result<ChargePlan, Refusal> {
+    let listed = session.charge_plan(vin).await.map_err(|error| unread(&error))?;
     let reported = || {
         let fleet = tools.fleet.borrow();
         fleet
@@ -162,7 +186,14 @@ async fn charge_plan(
             .and_then(|view| view.state.as_ref())
             .map(|state| state.plan.clone())
     };
-    Ok(Some(listed.or_else(reported).unwrap_or_default()))
+    Ok(listed.or_else(reported).unwrap_or_default())
+}
+
+fn unread(error: &CloudError) -> Refusal {
+    Refusal {
+        reason: Reason::PlanUnknown,
+        detail: format!("what is planned could not be read, and writing it blindly would lose it: {error}"),
+    }
 }
 
 async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -> Outcome {

@@ -214,7 +214,7 @@ fn component(row: &Entity, identity: &Identity, scene: Option<&Scene<'_>>, facts
     if let (Some(key), false) = (row.platform.state_topic_key(), matches!(row.source, Source::None)) {
         put(key, topic(row.key));
     }
-    if row.control.is_some() {
+    if row.control.is_some() && scene.is_none_or(|scene| offer::listens(row, scene, options)) {
         put("cmd_t", topic(&format!("{}/set", row.key)));
     }
     if has_attributes(row, &identity.subject, facts, options) {

@@ -31,13 +31,15 @@ pub fn bridge_rows(facts: &Facts, options: &Options) -> impl Iterator<Item = &'s
 /// The rows of a car that take messages.
 pub fn controls(scene: &Scene<'_>, options: &Options) -> impl Iterator<Item = &'static Entity> {
     let subject = Subject::Car(scene.view.car.vin.clone());
-    rows(Device::Car).filter(|row| row.takes_messages()).filter(move |row| {
-        options.choices.of(&subject, row.key).unwrap_or_else(|| {
-            fact_of(row).is_none_or(|key| options.expected_facts.contains(key))
-                && fits(row, scene)
-                && permitted(row, scene, options)
+    rows(Device::Car)
+        .filter(move |row| row.takes_messages() && listens(row, scene, options))
+        .filter(move |row| {
+            options.choices.of(&subject, row.key).unwrap_or_else(|| {
+                fact_of(row).is_none_or(|key| options.expected_facts.contains(key))
+                    && fits(row, scene)
+                    && permitted(row, scene, options)
+            })
         })
-    })
 }
 
 fn rows(device: Device) -> impl Iterator<Item = &'static Entity> {
@@ -64,13 +66,19 @@ pub fn produced(subject: &Subject, key: FactKey, facts: &Facts, options: &Option
     options.expected_facts.contains(key) || facts.contains_key(&(subject.clone(), key))
 }
 
+/// Whether a row that may do without its control has it. All others have theirs.
+pub fn listens(row: &Entity, scene: &Scene<'_>, options: &Options) -> bool {
+    !row.stays || any_permitted(row, scene, options)
+}
+
 /// Whether one of the row's commands may be sent to the car. A row without commands needs no permission.
 fn permitted(row: &Entity, scene: &Scene<'_>, options: &Options) -> bool {
-    row.commands.is_empty()
-        || row
-            .commands
-            .iter()
-            .any(|name| commands::offered(name, &scene.view.car, &options.policy))
+    row.commands.is_empty() || row.stays || any_permitted(row, scene, options)
+}
+
+fn any_permitted(row: &Entity, scene: &Scene<'_>, options: &Options) -> bool {
+    let offered = |name: &&str| commands::offered(name, &scene.view.car, &options.policy);
+    row.commands.iter().any(offered)
 }
 
 /// Whether the car has ever sent what the row rests on. A control is useful even while its state is not known.

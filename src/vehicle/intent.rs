@@ -166,8 +166,12 @@ pub enum Reason {
     QueueFull,
     /// The bridge is stopping.
     Stopping,
-    /// The charging plan could not be read, so it cannot be rewritten without losing it.
+    /// What is planned could not be read, so it cannot be rewritten without losing it.
     PlanUnknown,
+    /// There is no schedule that could be switched.
+    NothingScheduled,
+    /// The cloud offers no software update.
+    NoUpdate,
 }
 
 impl Reason {
@@ -199,6 +203,8 @@ impl Reason {
             Self::QueueFull => "queue_full",
             Self::Stopping => "stopping",
             Self::PlanUnknown => "plan_unknown",
+            Self::NothingScheduled => "nothing_scheduled",
+            Self::NoUpdate => "no_update",
         }
     }
 }

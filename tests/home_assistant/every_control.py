@@ -20,7 +20,7 @@ import time
 
 from checking import Check, conduct, parser
 from hass import HomeAssistant, HomeAssistantError
-from processes import Listener, Mosquitto, SimulatedCloud, mqtt_client, newest_request, writes
+from processes import Listener, Mosquitto, SimulatedCloud, mqtt_client, newest_request, publish, writes
 
 #: What a command may end as without being a finding: what was written and not confirmed is said, but may happen.
 WRITTEN = ("confirmed", "not_confirmed")
@@ -121,6 +121,17 @@ class EveryControl(Check):
         results = [json.loads(payload) for _, payload in self.results.heard]
         return [result for result in results if result["state"] != "accepted"]
 
+    async def ask(self, broker: tuple[str, int], command: dict) -> None:
+        """Has a command carried out as a script would."""
+        known = len(self.ended())
+        topic = f"leapmotor2mqtt/{self.vin}/command"
+        await asyncio.to_thread(publish, broker, topic, json.dumps(command).encode(), retain=False)
+
+        async def ended() -> bool:
+            return len(self.ended()) > known
+
+        self.expect(await self.hass.until(ended, self.patience), f"{command} had no result")
+
     async def enable_all(self) -> None:
         """Enables what is disabled by default. Home Assistant takes it in by itself, half a minute after the last."""
         for entry in await self.hass.mqtt_entities():
@@ -208,6 +219,9 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
         check.expect(await hass.until(found, arguments.patience), "the car was not announced")
         check.expect(await check.settled(), f"unavailable: {await check.unavailable()}")
         await check.enable_all()
+        # A schedule can only be switched when there is one.
+        for command in ("climate-schedule", "prepare-car-schedule"):
+            await check.ask(mosquitto.address, {"command": command, "params": {"start_time": "2099-01-01 07:30:00"}})
         await check.controls(mosquitto.address)
         check.log()
         check.expect(check.used >= arguments.min_controls,

@@ -170,12 +170,12 @@ def newest_request(url: str) -> int:
     return max((request["n"] for request in control(url, "GET", "/requests")), default=0)
 
 
-def publish_retained(broker: tuple[str, int], topic: str, payload: bytes) -> None:
-    """Publishes one retained message and waits until the broker has it."""
+def publish(broker: tuple[str, int], topic: str, payload: bytes, *, retain: bool) -> None:
+    """Publishes one message and waits until the broker has it."""
     client = mqtt_client()
     client.connect(*broker)
     client.loop_start()
-    client.publish(topic, payload, qos=1, retain=True).wait_for_publish(10)
+    client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
     client.disconnect()
     client.loop_stop()
 

@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
 use super::{Air, Context, PayloadError, bundle};
+use crate::cloud::schedules::Appointment;
 use crate::vehicle::Model;
 use crate::vehicle::command::{ClimateScheduleEntry, PreparationScheduleEntry};
 
@@ -50,6 +51,43 @@ pub fn preparation(
     })
 }
 
+/// The climate schedule as the car holds it, every entry on or off.
+pub fn switch_climate(on: bool, context: &Context<'_>) -> Result<Value, PayloadError> {
+    switch(context, "on", &Value::from(if on { "1" } else { "0" }))
+}
+
+/// The preparation schedule as the car holds it, every entry on or off.
+pub fn switch_preparation(on: bool, context: &Context<'_>) -> Result<Value, PayloadError> {
+    switch(context, "enable", &Value::from(on))
+}
+
+/// What the cloud holds, with one field of every entry changed. Whatever else an entry says stays as it came, but for
+/// its start, which must not have passed.
+fn switch(context: &Context<'_>, field: &str, value: &Value) -> Result<Value, PayloadError> {
+    let held = context.schedule.ok_or(PayloadError::PlanUnknown)?;
+    if held.is_empty() {
+        return Err(PayloadError::NothingScheduled);
+    }
+    controls(held, |(_, entry)| {
+        let mut entry = entry.clone();
+        // A start that cannot be read is the cloud's to judge.
+        if let Appointment {
+            start: Some(start),
+            days,
+            ..
+        } = Appointment::of(&entry)
+        {
+            let start = next_start(start, &days, context.local_now)?;
+            entry.insert("start_time".to_owned(), Value::from(written(start)));
+        }
+        if let Some(updated) = entry.get_mut("update_time") {
+            *updated = Value::from(context.now.as_millisecond().to_string());
+        }
+        entry.insert(field.to_owned(), value.clone());
+        Some(Value::Object(entry))
+    })
+}
+
 /// Entries that happen once and have begun are left out, because the cloud refuses them. When nothing but such entries
 /// was asked for, that is an error rather than an empty list, which would cancel everything.
 fn controls<T>(entries: &[T], write: impl Fn((u128, &T)) -> Option<Value>) -> Result<Value, PayloadError> {
@@ -71,10 +109,15 @@ impl<'a> Slot<'a> {
     fn new(start: DateTime, days: &[u8], set_id: Option<&'a str>, number: u128, context: &Context<'_>) -> Option<Self> {
         let start = next_start(start, days, context.local_now)?;
         Some(Self {
-            start: start.strftime("%Y-%m-%d %H:%M:00").to_string(),
+            start: written(start),
             set_id: set_id.map_or_else(|| Cow::Owned(new_set_id(context, number)), Cow::Borrowed),
         })
     }
+}
+
+/// A start as the cloud writes it, without seconds.
+fn written(start: DateTime) -> String {
+    start.strftime("%Y-%m-%d %H:%M:00").to_string()
 }
 
 /// The first start from now on: the given one of an entry that happens once, the next listed weekday of one that

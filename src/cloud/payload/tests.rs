@@ -66,6 +66,8 @@ fn context(plan: Option<&ChargePlan>) -> Context<'_> {
         now: Timestamp::constant(1_747_382_400, 0),
         local_now: date(2025, 5, 16).at(9, 0, 0, 0),
         plan,
+        schedule: None,
+        offered_update: None,
         seed: 0,
     }
 }
@@ -219,10 +221,79 @@ fn every_command_of_the_command_table_is_known_and_written_under_its_id() {
             .unwrap();
         assert_eq!(written.cmd_id.to_string(), id, "{name}");
     }
+    let held = entries(json!([{"set_id": "a", "start_time": "2025-05-16 10:00:00", "days": []}]));
+    let plan = ChargePlan::default();
     for row in COMMANDS {
         let command = registry::tests::example(row);
-        payload(&command, &Model::B10, &context(Some(&ChargePlan::default()))).unwrap();
+        let context = Context {
+            schedule: Some(&held),
+            ..context(Some(&plan))
+        };
+        payload(&command, &Model::B10, &context).unwrap();
     }
+}
+
+/// A list of schedules as the cloud holds it.
+fn entries(list: Value) -> Vec<ScheduleEntry> {
+    serde_json::from_value(list).unwrap()
+}
+
+#[test]
+fn a_schedule_is_switched_with_all_that_its_entries_say() {
+    let held = entries(json!([
+        {"mode": "cold", "on": "1", "set_id": "ios_x1", "start_time": "2025-05-12 07:30:00", "update_time": "1",
+         "days": [1, 2], "circle": null, "of the future": {"x": 1}},
+        {"on": "0", "set_id": "once", "start_time": "2025-05-16 09:30:00", "update_time": "2", "days": []},
+        {"on": "1", "set_id": "begun", "start_time": "2025-05-16 08:30:00", "days": []},
+        {"on": "1", "set_id": "odd", "start_time": "soon"},
+    ]));
+    let switched = |command: &Command, held: Option<&[ScheduleEntry]>| {
+        let context = Context {
+            schedule: held,
+            ..context(None)
+        };
+        payload(command, &Model::C10, &context).map(|written| (written.cmd_id, written.content))
+    };
+    let (id, content) = switched(&Command::ClimateScheduleSwitch(false), Some(&held)).unwrap();
+    assert_eq!(id, 171);
+    // The next Monday or Tuesday from Friday, 16 May 2025; the entry that has begun is gone.
+    let expected = concat!(
+        r#"{"controls":[{"mode":"cold","on":"0","set_id":"ios_x1","start_time":"2025-05-19 07:30:00","#,
+        r#""update_time":"1747382400000","days":[1,2],"circle":null,"of the future":{"x":1}},"#,
+        r#"{"on":"0","set_id":"once","start_time":"2025-05-16 09:30:00","update_time":"1747382400000","days":[]},"#,
+        r#"{"on":"0","set_id":"odd","start_time":"soon"}]}"#
+    );
+    assert_eq!(content, expected);
+    let preparation = entries(
+        json!([{"datacontent": {}, "days": [0], "enable": false, "set_id": "p", "start_time": "2025-05-11 07:30:00", "name": "Sunday"}]),
+    );
+    let (id, content) = switched(&Command::PrepareCarScheduleSwitch(true), Some(&preparation)).unwrap();
+    assert_eq!(id, 361);
+    assert!(
+        content.contains(r#""enable":true"#) && content.contains(r#""name":"Sunday""#),
+        "{content}"
+    );
+    for (held, error) in [
+        (None, PayloadError::PlanUnknown),
+        (Some(&held[..0]), PayloadError::NothingScheduled),
+        (Some(&held[2..3]), PayloadError::StartHasPassed),
+    ] {
+        assert_eq!(switched(&Command::ClimateScheduleSwitch(true), held), Err(error));
+    }
+}
+
+#[test]
+fn an_installation_without_a_number_takes_the_update_that_is_offered() {
+    let install = |task, offered_update| {
+        let context = Context {
+            offered_update,
+            ..context(None)
+        };
+        payload(&Command::SoftwareInstall { task }, &Model::C10, &context).map(|written| written.content)
+    };
+    assert_eq!(install(None, Some(4411)).unwrap(), r#"{"taskId":4411}"#);
+    assert_eq!(install(Some(7), Some(4411)).unwrap(), r#"{"taskId":7}"#);
+    assert_eq!(install(None, None), Err(PayloadError::NoUpdate));
 }
 
 fn command(name: &str, params: &Value) -> Command {

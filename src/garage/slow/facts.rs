@@ -4,12 +4,14 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value as Json, json};
 
-use crate::cloud::{Charge, EnergyBreakdown, HistoryPage, MileageEnergy, SoftwareInfo, WeeklyRank, Window};
+use crate::cloud::{
+    Appointment, Charge, EnergyBreakdown, HistoryPage, MileageEnergy, SoftwareInfo, WeeklyRank, Window,
+};
 use crate::vehicle::facts::{FactKey, Value};
 use crate::vehicle::units::KilowattHours;
 
 /// The facts produced here.
-pub const FACTS: [FactKey; 19] = [
+pub const FACTS: [FactKey; 24] = [
     "total_mileage_cloud",
     "total_energy_cloud",
     "mileage_7d",
@@ -29,7 +31,17 @@ pub const FACTS: [FactKey; 19] = [
     "last_charge_energy",
     "last_charge_energy/attributes",
     "vehicle_software",
+    "vehicle_software/attributes",
+    CLIMATE_SCHEDULE,
+    "climate_schedule/attributes",
+    PREPARE_SCHEDULE,
+    "prepare_schedule/attributes",
 ];
+
+/// Whether the climate schedule is on.
+pub const CLIMATE_SCHEDULE: FactKey = "climate_schedule";
+/// Whether the preparation schedule is on.
+pub const PREPARE_SCHEDULE: FactKey = "prepare_schedule";
 
 /// Days of the running statistics, today among them.
 const STATISTICS_DAYS: i64 = 7;
@@ -184,7 +196,37 @@ pub fn of_software(software: &SoftwareInfo, language: &str) -> Vec<Fact> {
         .filter_map(|(key, text)| Some((key.to_owned(), Json::from(text.filter(|text| !text.is_empty())?))))
         .collect();
     let value = (!object.is_empty()).then(|| Value::Text(Json::Object(object).to_string()));
-    vec![("vehicle_software", value)]
+    let attributes = update.map(|update| json!({ "task_id": update.task, "bytes": update.size }));
+    vec![
+        ("vehicle_software", value),
+        (
+            "vehicle_software/attributes",
+            attributes.map(|object| Value::Text(object.to_string())),
+        ),
+    ]
+}
+
+/// Whether anything is scheduled that is on, and what there is. Nothing scheduled is off.
+pub fn of_schedules(climate: &[Appointment], preparation: &[Appointment]) -> Vec<Fact> {
+    let flag = |appointments: &[Appointment]| Some(Value::Flag(appointments.iter().any(|entry| entry.enabled)));
+    let entries = |appointments: &[Appointment]| {
+        let entries = appointments.iter().map(|entry| {
+            json!({
+                "enabled": entry.enabled,
+                "start": entry.start.map(|start| start.strftime("%Y-%m-%dT%H:%M").to_string()),
+                "days": entry.days,
+            })
+        });
+        Some(Value::Text(
+            json!({ "entries": entries.collect::<Vec<_>>() }).to_string(),
+        ))
+    };
+    vec![
+        (CLIMATE_SCHEDULE, flag(climate)),
+        ("climate_schedule/attributes", entries(climate)),
+        (PREPARE_SCHEDULE, flag(preparation)),
+        ("prepare_schedule/attributes", entries(preparation)),
+    ]
 }
 
 fn number(number: Option<f64>, decimals: u8) -> Option<Value> {
@@ -239,9 +281,34 @@ mod tests {
             of_software(&SoftwareInfo::default(), "en"),
         ]
         .concat();
-        let keys: BTreeSet<FactKey> = nothing.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, BTreeSet::from(FACTS));
+        let schedules = of_schedules(&[], &[]);
+        let keys = nothing.iter().chain(&schedules).map(|(key, _)| *key);
+        assert_eq!(keys.collect::<BTreeSet<FactKey>>(), BTreeSet::from(FACTS));
         assert!(nothing.iter().all(|(_, value)| value.is_none()), "{nothing:?}");
+    }
+
+    #[test]
+    fn a_schedule_is_on_while_one_of_its_entries_is() {
+        let entry = |enabled, days: &[u8]| Appointment {
+            enabled,
+            start: Some("2026-09-22T07:30".parse().unwrap()),
+            days: days.to_vec(),
+        };
+        let facts = of_schedules(&[entry(false, &[1, 5]), entry(true, &[])], &[entry(false, &[])]);
+        assert_eq!(value(&facts, CLIMATE_SCHEDULE), Some(Value::Flag(true)));
+        assert_eq!(value(&facts, PREPARE_SCHEDULE), Some(Value::Flag(false)));
+        let entries = concat!(
+            r#"{"entries":[{"enabled":false,"start":"2026-09-22T07:30","days":[1,5]},"#,
+            r#"{"enabled":true,"start":"2026-09-22T07:30","days":[]}]}"#
+        );
+        assert_eq!(
+            value(&facts, "climate_schedule/attributes"),
+            Some(Value::Text(entries.to_owned()))
+        );
+        assert_eq!(
+            value(&of_schedules(&[], &[]), CLIMATE_SCHEDULE),
+            Some(Value::Flag(false))
+        );
     }
 
     #[test]
@@ -361,6 +428,10 @@ mod tests {
         assert_eq!(shown["latest_version"], "1.04.00");
         assert_eq!(shown["title"], "Nuovo");
         assert_eq!(shown["release_summary"].as_str().unwrap().chars().count(), 255);
+        assert_eq!(
+            value(&of_software(&software, "it"), "vehicle_software/attributes"),
+            Some(Value::Text(r#"{"task_id":4411,"bytes":0}"#.to_owned()))
+        );
 
         software.update = None;
         let shown = object(&software);

@@ -1,4 +1,5 @@
-//! Reads what changes slowly: statistics, the charging history, software, the picture, messages and share invitations.
+//! Reads what changes slowly: statistics, the charging history, software, schedules, the picture, messages and share
+//! invitations.
 //!
 //! One task per account carries out what the pure [`plan`] finds due, one call at a time and beside the poller, so that
 //! neither a poll nor a command ever waits for it. The answers become [`facts`]; what concerns the whole account goes to
@@ -20,10 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
-use crate::cloud::{CloudError, EnergyBreakdown, Message, PictureKey, Session, ShareInvitation, Window};
-use crate::vehicle::facts::{FactUpdate, Subject};
+use crate::cloud::{
+    Appointment, CloudError, EnergyBreakdown, Message, PictureKey, ScheduleKind, Session, ShareInvitation, Window,
+};
+use crate::vehicle::command::EffectGroup;
+use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::transitions::CloudMessage;
-use crate::vehicle::{Fleet, Happening, Vin};
+use crate::vehicle::{CarView, Command, Fleet, Happening, Vin};
 
 use super::guidance::Guidance;
 use super::later;
@@ -38,6 +42,8 @@ use plan::{Errand, Ration, Timetable, Topic};
 const NOTICES: usize = 64;
 /// Messages looked at; more never arrive between two looks.
 const MESSAGES: u32 = 20;
+/// What commands affect that write a schedule read here.
+const SCHEDULES: [EffectGroup; 2] = [EffectGroup::ClimateSchedule, EffectGroup::PrepareSchedule];
 /// Longest time without a look at the clock, which may be set.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
@@ -98,14 +104,25 @@ pub struct SlowReads {
     tools: Tools,
     notices: mpsc::Receiver<Notice>,
     timetable: Timetable,
-    /// The cars of this account, and whether each charged when it was last looked at.
-    cars: BTreeMap<Vin, bool>,
+    /// The cars of this account, as they were last looked at.
+    cars: BTreeMap<Vin, Glance>,
     /// Answers to invitations that are still to be given.
     replies: VecDeque<(ShareInvitation, bool)>,
     /// The key of the picture that was handed over last.
     pictures: BTreeMap<Vin, PictureKey>,
     /// The messages as they were last read.
     messages: Option<Vec<Message>>,
+}
+
+/// What was seen of a car.
+#[derive(Default)]
+struct Glance {
+    /// Whether it charged.
+    charges: bool,
+    /// Whether one of its schedules was being written.
+    writes_schedule: bool,
+    /// To what its schedules were being switched.
+    switching: Vec<(FactKey, bool)>,
 }
 
 /// A call under way.
@@ -180,7 +197,10 @@ impl SlowReads {
                 Ok(()) = self.tools.guidance.standing.changed() => {}
                 () = clock.sleep_until(next.unwrap_or(nap).min(nap)) => {}
             }
-            self.look_at_cars();
+            for update in self.look_at_cars() {
+                // Whoever reads facts is gone only when the bridge stops.
+                let _ = self.tools.facts.send(update).await;
+            }
         }
     }
 
@@ -202,23 +222,39 @@ impl SlowReads {
         }
     }
 
-    /// Notices which cars have a status, which are gone, and where a charge has ended.
-    fn look_at_cars(&mut self) {
+    /// Notices which cars have a status, which are gone, where a charge has ended, and where a schedule was written.
+    /// While one is being switched, what is asked for counts as its state, until it is read again.
+    fn look_at_cars(&mut self) -> Vec<FactUpdate> {
         let now = self.tools.clock.now();
+        let mut updates = Vec::new();
         let fleet = self.tools.fleet.borrow_and_update();
-        for (vin, charged) in &mut self.cars {
-            let Some(state) = fleet.get(vin).and_then(|view| view.state.as_ref()) else {
-                continue;
-            };
+        for (vin, before) in &mut self.cars {
+            let Some(view) = fleet.get(vin) else { continue };
+            let Some(state) = &view.state else { continue };
             self.timetable.add_car(vin, now, jitter());
-            let charges = state.charging.charging.unwrap_or(*charged);
-            if *charged && !charges {
+            let glance = Glance {
+                charges: state.charging.charging.unwrap_or(before.charges),
+                writes_schedule: SCHEDULES.iter().any(|group| view.pending.contains_key(group)),
+                switching: SCHEDULES.iter().filter_map(|group| switching(view, *group)).collect(),
+            };
+            if before.charges && !glance.charges {
                 self.timetable.charge_ended(vin, now);
             }
-            *charged = charges;
+            if before.writes_schedule && !glance.writes_schedule {
+                self.timetable.schedule_written(vin, now);
+            }
+            if before.switching != glance.switching {
+                updates.extend(glance.switching.iter().map(|(key, on)| FactUpdate {
+                    subject: Subject::Car(vin.clone()),
+                    key,
+                    value: Some(Value::Flag(*on)),
+                }));
+            }
+            *before = glance;
         }
         self.timetable.retain_cars(|vin| fleet.contains_key(vin));
         self.pictures.retain(|vin, _| fleet.contains_key(vin));
+        updates
     }
 
     /// What is to be asked now, already under way when polled. Somebody waits for an answer to an invitation, so it goes
@@ -368,6 +404,10 @@ impl Question {
             Topic::LastWeek => facts::of_last_week(breakdown(session, vin, Window::previous_week(now, zone)).await?),
             Topic::Today => facts::of_today(breakdown(session, vin, facts::today(now, zone)).await?),
             Topic::Software => facts::of_software(&session.software_info(vin).await?, &self.language),
+            Topic::Schedules => facts::of_schedules(
+                &appointments(session, vin, ScheduleKind::Climate).await?,
+                &appointments(session, vin, ScheduleKind::PrepareCar).await?,
+            ),
             Topic::Picture => Vec::new(),
         })
     }
@@ -393,6 +433,20 @@ async fn breakdown(
     match window {
         Some(window) => session.energy_breakdown(vin, window).await,
         None => Ok(None),
+    }
+}
+
+async fn appointments(session: &Session, vin: &Vin, kind: ScheduleKind) -> Result<Vec<Appointment>, CloudError> {
+    let entries = session.schedules(vin, kind).await?;
+    Ok(entries.iter().map(Appointment::of).collect())
+}
+
+/// The schedule that a command on its way switches, and to what.
+fn switching(view: &CarView, group: EffectGroup) -> Option<(FactKey, bool)> {
+    match view.pending.get(&group)?.command {
+        Command::ClimateScheduleSwitch(on) => Some((facts::CLIMATE_SCHEDULE, on)),
+        Command::PrepareCarScheduleSwitch(on) => Some((facts::PREPARE_SCHEDULE, on)),
+        _ => None,
     }
 }
 

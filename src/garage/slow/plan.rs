@@ -48,11 +48,13 @@ pub enum Topic {
     Today,
     /// Its software and the update offered for it.
     Software,
+    /// Its schedules of climate and preparation.
+    Schedules,
 }
 
 impl Topic {
     /// In the order of the first round.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Picture,
         Self::Mileage,
         Self::Charges,
@@ -60,6 +62,7 @@ impl Topic {
         Self::LastWeek,
         Self::Today,
         Self::Software,
+        Self::Schedules,
     ];
 }
 
@@ -80,7 +83,7 @@ impl Errand {
         match self {
             Self::Messages => 10 * MINUTE,
             Self::Shares | Self::Car(_, Topic::Mileage | Topic::Rank | Topic::LastWeek | Topic::Today) => HOUR,
-            Self::Car(_, Topic::Picture | Topic::Charges) => 6 * HOUR,
+            Self::Car(_, Topic::Picture | Topic::Charges | Topic::Schedules) => 6 * HOUR,
             Self::Car(_, Topic::Software) => 24 * HOUR,
         }
     }
@@ -232,6 +235,11 @@ impl Timetable {
         self.hasten(&Errand::Car(vin.clone(), Topic::Charges), later(now, SETTLING));
     }
 
+    /// A schedule was written, or was not: what the cloud holds is read now.
+    pub fn schedule_written(&mut self, vin: &Vin, now: Timestamp) {
+        self.hasten(&Errand::Car(vin.clone(), Topic::Schedules), now);
+    }
+
     /// An invitation was answered: what is left is read now.
     pub fn share_answered(&mut self, now: Timestamp) {
         self.hasten(&Errand::Shares, now);
@@ -310,6 +318,7 @@ mod tests {
             (of_car(Topic::Charges), 4),
             (of_car(Topic::Picture), 4),
             (of_car(Topic::Software), 1),
+            (of_car(Topic::Schedules), 4),
         ] {
             let count = day.iter().filter(|(_, read)| *read == errand).count();
             assert_eq!(count, times, "{errand}");
@@ -357,6 +366,15 @@ mod tests {
         timetable.charge_ended(&vin(), at(1_000));
         assert_eq!(timetable.next(&AMPLE, at(0)), Some(at(1_180)));
         assert_eq!(timetable.take_due(&AMPLE, at(1_180)), Some(of_car(Topic::Charges)));
+    }
+
+    #[test]
+    fn a_schedule_that_was_written_is_read_now() {
+        let mut timetable = Timetable::default();
+        timetable.add_car(&vin(), at(0), 0.0);
+        let _ = reads(&mut timetable, at(300));
+        timetable.schedule_written(&vin(), at(1_000));
+        assert_eq!(timetable.due(at(1_000)), Some(of_car(Topic::Schedules)));
     }
 
     #[test]

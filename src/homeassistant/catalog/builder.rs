@@ -34,6 +34,7 @@ const BLANK: Entity = Entity {
     fits: Fits::All,
     commands: &[],
     control: None,
+    stays: false,
     attributes: Attributes::None,
     details: None,
     cadence: Cadence::OnChange,
@@ -245,6 +246,16 @@ impl Entity {
             commands,
             control: Some(Control::Car(control)),
             tier: Tier::Commands,
+            ..self
+        }
+    }
+
+    /// Sends these commands if they may be sent, and only shows its value if not.
+    pub const fn may_send(self, commands: &'static [&'static str], control: Meaning) -> Self {
+        Self {
+            commands,
+            control: Some(Control::Car(control)),
+            stays: true,
             ..self
         }
     }

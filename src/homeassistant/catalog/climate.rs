@@ -76,6 +76,15 @@ pub const ROWS: &[Entity] = &[
         })
         .sends(&["windshield-defrost"], control::set_defrost)
         .note("On heats at full power; off goes on moderately."),
+    switch("climate_schedule", "Climate schedule")
+        .icon("mdi:calendar-clock")
+        .config()
+        .fact()
+        .attributes_from("climate_schedule/attributes")
+        .sends(&["climate-schedule-on", "climate-schedule-off"], |payload, car| {
+            car.toggle(payload, Command::ClimateScheduleSwitch)
+        })
+        .note("Switches every entry on or off and keeps them; the attributes list them."),
     text("climate_schedule_json", "Climate schedule (JSON)")
         .icon("mdi:code-json")
         .config()

@@ -84,6 +84,17 @@ pub const ROWS: &[Entity] = &[
             car.toggle(payload, Command::FuelHeating)
         })
         .note("The car does not say whether it runs, so Home Assistant assumes what was asked for last."),
+    switch("prepare_schedule", "Departure preparation schedule")
+        .icon("mdi:calendar-clock")
+        .config()
+        .disabled()
+        .fact()
+        .attributes_from("prepare_schedule/attributes")
+        .sends(
+            &["prepare-car-schedule-on", "prepare-car-schedule-off"],
+            |payload, car| car.toggle(payload, Command::PrepareCarScheduleSwitch),
+        )
+        .note("Switches every entry on or off and keeps them; the attributes list them."),
     button("prepare_car", "Prepare car")
         .icon("mdi:car-clock")
         .sends(&["prepare-car"], |payload, car| {

@@ -4,11 +4,15 @@ use serde_json::{Map, Value as Json, json};
 
 use super::builder::{binary, entity, moment, sensor, words};
 use super::entity::{Entity, Fits, Platform, Wish};
+use crate::homeassistant::commands::{self, Rejection};
 use crate::homeassistant::scene::{Scene, flag, number, pressed, word};
-use crate::vehicle::Reading as R;
 use crate::vehicle::car::PinStatus;
 use crate::vehicle::facts::Value;
-use crate::vehicle::intent::{BridgeAction, Intent};
+use crate::vehicle::intent::{BridgeAction, Intent, Reason};
+use crate::vehicle::{Command, Reading as R};
+
+/// What Home Assistant sends to install an update.
+const INSTALL: &str = "install";
 
 pub const ROWS: &[Entity] = &[
     binary("vehicle_online", "Vehicle online")
@@ -73,7 +77,20 @@ pub const ROWS: &[Entity] = &[
         .class("firmware")
         .diagnostic()
         .fact()
-        .note("Shows what is installed and offered. It never installs: that takes the commands `fota-download` and `fota-install`."),
+        .attributes_from("vehicle_software/attributes")
+        .may_send(&["fota-install"], |payload, car| match payload {
+            INSTALL => Ok(car.wish(Command::SoftwareInstall { task: None })),
+            _ => Err(Rejection {
+                reason: Reason::InvalidPayload,
+                detail: format!("an update takes {INSTALL}"),
+            }),
+        })
+        .details(|car| {
+            let can_install = commands::offered("fota-install", &car.view.car, &car.options.policy);
+            let install = can_install.then(|| ("pl_inst".to_owned(), json!(INSTALL)));
+            install.into_iter().collect()
+        })
+        .note("Only shows what is installed and offered, unless `commands.allow` names `fota-install`."),
     entity(Platform::Image, "vehicle_image", "Vehicle picture")
         .icon("mdi:car-side")
         .fact()

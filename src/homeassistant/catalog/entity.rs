@@ -54,6 +54,8 @@ pub struct Entity {
     pub commands: &'static [&'static str],
     /// What a message on its `set` topic means.
     pub control: Option<Control>,
+    /// Whether it is offered even if none of its commands is, then without its control.
+    pub stays: bool,
     /// Attributes that add something to the state.
     pub attributes: Attributes,
     /// Keys of the discovery message that depend on the car.

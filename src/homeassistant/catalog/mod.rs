@@ -49,20 +49,10 @@ const TABLES: &[&[Entity]] = &[
 ];
 
 /// What Home Assistant could show but does not, and why: key and reason, in the words of `docs/known-limits.md`.
-pub const REASONS: &[(&str, &str)] = &[
-    (
-        "bridge_software",
-        "The bridge asks nobody for newer versions of itself: it calls the maker's cloud and nothing else. A container or add-on is updated by what runs it",
-    ),
-    (
-        "climate_schedule",
-        "Every write replaces the whole list of entries, and the bridge does not read that list, so a switch could not bring back what it switched off. `climate_schedule_json` and the commands `climate-schedule` and `climate-schedule-cancel` write it",
-    ),
-    (
-        "prepare_schedule",
-        "As for `climate_schedule`. The commands `prepare-car-schedule` and `prepare-car-schedule-cancel` write it",
-    ),
-];
+pub const REASONS: &[(&str, &str)] = &[(
+    "bridge_software",
+    "The bridge asks nobody for newer versions of itself: it calls the maker's cloud and nothing else. A container or add-on is updated by what runs it",
+)];
 
 /// Every row.
 pub fn rows() -> impl Iterator<Item = &'static Entity> {

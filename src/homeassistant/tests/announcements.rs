@@ -209,6 +209,26 @@ fn what_moves_the_car_is_offered_only_by_name() {
 }
 
 #[test]
+fn software_is_shown_to_all_and_installed_only_by_who_allows_it() {
+    let mut options = options();
+    let software = |options: &Options| -> Json {
+        let payload = &car_discovery(&b10(), &no_facts(), options)[0].payload;
+        serde_json::from_str::<Json>(payload).unwrap()["cmps"]["vehicle_software"].clone()
+    };
+    let listens = |options: &Options| {
+        let topics = command_topics(&b10(), options);
+        topics.iter().any(|topic| topic.ends_with("/vehicle_software/set"))
+    };
+    let shown = software(&options);
+    assert!(shown["stat_t"].is_string() && shown.get("cmd_t").is_none() && shown.get("pl_inst").is_none());
+    assert!(!listens(&options));
+    options.policy.allow.insert("fota-install".into());
+    let shown = software(&options);
+    assert!(shown["cmd_t"].is_string() && shown["pl_inst"] == "install");
+    assert!(listens(&options));
+}
+
+#[test]
 fn a_place_the_owner_keeps_to_himself_is_cleared() {
     let mut facts = no_facts();
     let mut view = c10_reev();

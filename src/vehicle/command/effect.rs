@@ -64,6 +64,7 @@ pub fn achieved(command: &Command, model: &Model, state: &VehicleState) -> Optio
         | Command::Hotspot
         | Command::Autopark
         | Command::ClimateSchedule(_)
+        | Command::ClimateScheduleSwitch(_)
         | Command::SendDestination(_)
         | Command::UnlockCharger
         | Command::Music(_)
@@ -72,6 +73,7 @@ pub fn achieved(command: &Command, model: &Model, state: &VehicleState) -> Optio
         | Command::PilotedParking(_)
         | Command::PrepareCar(_)
         | Command::PrepareCarSchedule(_)
+        | Command::PrepareCarScheduleSwitch(_)
         | Command::FuelHeating(_)
         | Command::SoftwareDownload { .. }
         | Command::SoftwareInstall { .. }

@@ -49,6 +49,8 @@ pub enum Command {
     WindshieldDefrost,
     /// Replace the list of climate schedules; an empty list cancels them all.
     ClimateSchedule(Vec<ClimateScheduleEntry>),
+    /// Switch every entry of the climate schedule on or off, keeping the entries.
+    ClimateScheduleSwitch(bool),
     /// Send a destination to the navigation. Needs no PIN.
     SendDestination(Destination),
     /// Charge limit in percent, 1 to 100, keeping the rest of the charging plan.
@@ -104,6 +106,8 @@ pub enum Command {
     PrepareCar(Preparation),
     /// Replace the list of preparation schedules; an empty list cancels them all.
     PrepareCarSchedule(Vec<PreparationScheduleEntry>),
+    /// Switch every entry of the preparation schedule on or off, keeping the entries.
+    PrepareCarScheduleSwitch(bool),
     /// Heating from fuel on or off (range-extender cars).
     FuelHeating(bool),
     /// Download a software update.
@@ -113,8 +117,8 @@ pub enum Command {
     },
     /// Install a software update.
     SoftwareInstall {
-        /// The cloud's id of the update.
-        task: u64,
+        /// The cloud's id of the update; `None`, from a button that knows no id, is the one that is offered.
+        task: Option<u64>,
     },
     /// Schedule the installation of a software update.
     SoftwareSchedule {

@@ -257,7 +257,8 @@ pub fn software_download(arguments: &Arguments) -> Built {
 
 /// Installation of a software update.
 pub fn software_install(arguments: &Arguments) -> Built {
-    Ok(Command::SoftwareInstall { task: task(arguments)? })
+    let task = Some(task(arguments)?);
+    Ok(Command::SoftwareInstall { task })
 }
 
 /// Scheduled installation of a software update.

@@ -179,20 +179,26 @@ pub static COMMANDS: &[Spec] = &[
         aliases: &["ac-schedule"],
         doc: "Replace the climate schedule by one entry, or by the list `controls`.",
         parameters: lists::CLIMATE_SCHEDULE,
-        right: &[171],
-        ability: &[9, 17],
-        effect_group: EffectGroup::ClimateSchedule,
         build: build::climate_schedule,
-        ..ROW
+        ..CLIMATE_SCHEDULE
     },
     Spec {
         name: "climate-schedule-cancel",
         doc: "Remove every entry of the climate schedule.",
-        right: &[171],
-        ability: &[9, 17],
-        effect_group: EffectGroup::ClimateSchedule,
         build: |_| Ok(Command::ClimateSchedule(Vec::new())),
-        ..ROW
+        ..CLIMATE_SCHEDULE
+    },
+    Spec {
+        name: "climate-schedule-on",
+        doc: "Switch every entry of the climate schedule on.",
+        build: |_| Ok(Command::ClimateScheduleSwitch(true)),
+        ..CLIMATE_SCHEDULE
+    },
+    Spec {
+        name: "climate-schedule-off",
+        doc: "Switch every entry of the climate schedule off, without losing it.",
+        build: |_| Ok(Command::ClimateScheduleSwitch(false)),
+        ..CLIMATE_SCHEDULE
     },
     Spec {
         name: "send-destination",
@@ -421,20 +427,26 @@ pub static COMMANDS: &[Spec] = &[
         name: "prepare-car-schedule",
         doc: "Replace the preparation schedule by one entry, or by the list `controls`.",
         parameters: lists::PREPARE_SCHEDULE,
-        right: &[361, 360],
-        ability: &[38],
-        effect_group: EffectGroup::PrepareSchedule,
         build: build::prepare_car_schedule,
-        ..ROW
+        ..PREPARE_SCHEDULE
     },
     Spec {
         name: "prepare-car-schedule-cancel",
         doc: "Remove every entry of the preparation schedule.",
-        right: &[361, 360],
-        ability: &[38],
-        effect_group: EffectGroup::PrepareSchedule,
         build: |_| Ok(Command::PrepareCarSchedule(Vec::new())),
-        ..ROW
+        ..PREPARE_SCHEDULE
+    },
+    Spec {
+        name: "prepare-car-schedule-on",
+        doc: "Switch every entry of the preparation schedule on.",
+        build: |_| Ok(Command::PrepareCarScheduleSwitch(true)),
+        ..PREPARE_SCHEDULE
+    },
+    Spec {
+        name: "prepare-car-schedule-off",
+        doc: "Switch every entry of the preparation schedule off, without losing it.",
+        build: |_| Ok(Command::PrepareCarScheduleSwitch(false)),
+        ..PREPARE_SCHEDULE
     },
     Spec {
         name: "fuel-heating-on",
@@ -565,6 +577,20 @@ const CLIMATE: Spec = Spec {
     ability: &[6, 8, 9, 17],
     effect_group: EffectGroup::Climate,
     confirmation: State,
+    ..ROW
+};
+
+const CLIMATE_SCHEDULE: Spec = Spec {
+    right: &[171],
+    ability: &[9, 17],
+    effect_group: EffectGroup::ClimateSchedule,
+    ..ROW
+};
+
+const PREPARE_SCHEDULE: Spec = Spec {
+    right: &[361, 360],
+    ability: &[38],
+    effect_group: EffectGroup::PrepareSchedule,
     ..ROW
 };
 
