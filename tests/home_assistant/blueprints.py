@@ -22,7 +22,7 @@ import sys
 
 from checking import Check, conduct, parser
 from hass import HomeAssistant
-from processes import Listener, Mosquitto, SimulatedCloud, newest_request, publish, writes
+from processes import Listener, Mosquitto, SimulatedCloud, newest_request, publish_message, writes
 from scenarios import CONFIGURATION, DEAR, MODELS, PRICE_TOPIC, Scenario, Scenarios, publish
 
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "blueprints" / "automation" / "leapmotor2mqtt"
@@ -122,7 +122,7 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
     cloud.scenario(cloud.vins[-1], "offline")
     bridges = [cloud.bridge(broker, SETTINGS)]
     stack.callback(lambda: bridges[-1].stop())
-    publish(broker, PRICE_TOPIC, DEAR.encode(), retain=True)
+    publish_message(broker, PRICE_TOPIC, DEAR.encode(), retain=True)
 
     hass = HomeAssistant(folder / "hass", broker, CONFIGURATION)
     shutil.copytree(arguments.blueprints, hass.folder / "blueprints" / "automation" / FOLDER)
@@ -132,7 +132,7 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
         await check.imported(arguments.blueprints)
         check.expect(await check.settled(len(MODELS) * 100), f"unavailable: {await check.unavailable()}")
         entities = {entry["unique_id"]: entry["entity_id"] for entry in await hass.mqtt_entities()}
-        scenarios = Scenarios(check, cloud, entities, lambda price: publish(broker, PRICE_TOPIC, price.encode(), retain=True))
+        scenarios = Scenarios(check, cloud, entities, lambda price: publish_message(broker, PRICE_TOPIC, price.encode(), retain=True))
 
         await scenarios.known()
         chosen = [scenario for scenario in scenarios.all() if scenario.name in (arguments.only or [scenario.name])]

@@ -30,7 +30,7 @@ from processes import (
     address,
     mqtt_client,
     newest_request,
-    publish,
+    publish_message,
     writes,
 )
 
@@ -140,7 +140,7 @@ class DemoCheck(Check):
                 return
             components["obsolete"] = {"p": "sensor", "name": "Obsolete", "unique_id": unique_id,
                                       "state_topic": f"leapmotor2mqtt/{vin}/obsolete"}
-            await asyncio.to_thread(publish, broker, topic, json.dumps(config).encode(), retain=True)
+            await asyncio.to_thread(publish_message, broker, topic, json.dumps(config).encode(), retain=True)
             self.expect(await self.hass.until(registered, self.patience), "the obsolete component did not appear")
 
         await restart(without_bridge)

@@ -20,7 +20,7 @@ import time
 
 from checking import Check, conduct, parser
 from hass import HomeAssistant, HomeAssistantError
-from processes import Listener, Mosquitto, SimulatedCloud, mqtt_client, newest_request, publish, writes
+from processes import Listener, Mosquitto, SimulatedCloud, mqtt_client, newest_request, publish_message, writes
 
 #: What a command may end as without being a finding: what was written and not confirmed is said, but may happen.
 WRITTEN = ("confirmed", "not_confirmed")
@@ -125,7 +125,7 @@ class EveryControl(Check):
         """Has a command carried out as a script would."""
         known = len(self.ended())
         topic = f"leapmotor2mqtt/{self.vin}/command"
-        await asyncio.to_thread(publish, broker, topic, json.dumps(command).encode(), retain=False)
+        await asyncio.to_thread(publish_message, broker, topic, json.dumps(command).encode(), retain=False)
 
         async def ended() -> bool:
             return len(self.ended()) > known

@@ -170,7 +170,7 @@ def newest_request(url: str) -> int:
     return max((request["n"] for request in control(url, "GET", "/requests")), default=0)
 
 
-def publish(broker: tuple[str, int], topic: str, payload: bytes, *, retain: bool) -> None:
+def publish_message(broker: tuple[str, int], topic: str, payload: bytes, *, retain: bool) -> None:
     """Publishes one message and waits until the broker has it."""
     client = mqtt_client()
     client.connect(*broker)
