@@ -33,7 +33,9 @@ pub fn sign_in_data(answer: &Answer) -> Result<Value, CloudError> {
 pub fn pin_check(answer: &Answer) -> Result<(), CloudError> {
     match data(answer) {
         Ok(_) => Ok(()),
-        Err(CloudError::Other { code, message }) => Err(CloudError::PinRejected { code, message }),
+        Err(CloudError::Other { code, message } | CloudError::AccountLocked { code, message }) => {
+            Err(CloudError::PinRejected { code, message })
+        }
         Err(error) => Err(error),
     }
 }
@@ -74,6 +76,12 @@ pub fn archive(answer: Answer) -> Result<Vec<u8>, CloudError> {
 fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
     let status = answer.status;
     let unreadable = |reason| Err(CloudError::Unreadable { status, reason });
+    // A gateway in front says it without the cloud's envelope, often with a web page.
+    if status == 429 {
+        return Err(CloudError::RateLimited {
+            retry_after: answer.retry_after,
+        });
+    }
 
     let mut document: Value = match serde_json::from_slice(&answer.body) {
         Ok(document @ Value::Object(_)) => document,
@@ -89,7 +97,6 @@ fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
         Some(0) => unreadable("success, but with an error status"),
         Some(code) => Err(refusal(code, message)),
         None if status == 404 => Err(CloudError::NotFound),
-        None if status == 429 => Err(CloudError::Verification),
         None => by_words(&message).map_or_else(|| unreadable("JSON without a result code"), Err),
     }
 }
@@ -118,14 +125,16 @@ fn by_words(message: &str) -> Option<CloudError> {
     }
 }
 
-/// The code for an app that is too old is not known, so its words decide.
+/// The codes for an app that is too old and for a locked account are not known, so words decide.
 fn unknown(code: i64, message: String) -> CloudError {
     let words = message.to_lowercase();
-    let is_about_the_app = ["version", "upgrade", "policy", "版本", "升级"]
-        .iter()
-        .any(|word| words.contains(word));
-    if is_about_the_app {
+    let is_about = |subject: &[&str]| subject.iter().any(|word| words.contains(word));
+    if is_about(&["version", "upgrade", "policy", "版本", "升级"]) {
         CloudError::AppVersionRefused { code, message }
+    } else if is_about(&["account"]) && is_about(&["lock", "frozen", "disabled", "blocked"])
+        || is_about(&["锁定", "冻结"])
+    {
+        CloudError::AccountLocked { code, message }
     } else {
         CloudError::Other { code, message }
     }
@@ -147,14 +156,21 @@ fn short(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
+        answer_with(status, None, body.as_bytes())
+    }
+
+    fn answer_with(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Answer {
         Answer {
             status,
-            body: body.as_bytes().to_vec(),
+            retry_after,
+            body: body.to_vec(),
         }
     }
 
@@ -202,7 +218,7 @@ mod tests {
         ));
         assert!(matches!(
             error(429, r#"{"message":"slow down"}"#),
-            CloudError::Verification
+            CloudError::RateLimited { retry_after: None }
         ));
         assert!(matches!(
             error(401, r#"{"message":"Token expired"}"#),
@@ -216,6 +232,28 @@ mod tests {
             error(503, r#"{"code":0}"#),
             CloudError::Unreadable { status: 503, .. }
         ));
+    }
+
+    #[test]
+    fn a_locked_account_is_known_by_its_words() {
+        for message in ["Your account has been locked", "account is frozen", "账号已锁定"] {
+            let locked = error(200, &format!(r#"{{"code":55,"message":"{message}"}}"#));
+            assert!(
+                matches!(locked, CloudError::AccountLocked { code: 55, .. }),
+                "{message}"
+            );
+        }
+        let other = error(200, r#"{"code":55,"message":"The door lock is busy"}"#);
+        assert!(matches!(other, CloudError::Other { .. }));
+    }
+
+    #[test]
+    fn who_is_asked_too_often_says_how_long_to_wait_even_with_a_web_page() {
+        let minute = Some(Duration::from_secs(60));
+        for retry_after in [None, minute] {
+            let error = data(&answer_with(429, retry_after, b"<html>busy</html>")).unwrap_err();
+            assert!(matches!(error, CloudError::RateLimited { retry_after: said } if said == retry_after));
+        }
     }
 
     #[test]
@@ -276,15 +314,16 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(status in any::<u16>(), body in any::<Vec<u8>>()) {
-            let _ = data(&Answer { status, body: body.clone() });
-            let _ = schedule_data(&Answer { status, body: body.clone() });
-            let _ = archive(Answer { status, body });
+            let answer = answer_with(status, None, &body);
+            let _ = data(&answer);
+            let _ = schedule_data(&answer);
+            let _ = archive(answer);
         }
 
         #[test]
         fn no_json_makes_it_panic(code in any::<i64>(), text in any::<String>(), number in any::<f64>()) {
             let body = serde_json::json!({"code": code, "result": number, "message": text, "data": text});
-            let _ = data(&Answer { status: 200, body: body.to_string().into_bytes() });
+            let _ = data(&answer(200, &body.to_string()));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with the cloud, named by what the caller can do about it.
 
+use std::time::Duration;
+
 use super::account_certificate::AccountCertificateError;
 use super::settings::Fingerprint;
 
@@ -23,6 +25,18 @@ pub enum CloudError {
     )]
     SignInRejected,
 
+    /// The account is locked or frozen, by the words of the message: no code for it is known.
+    #[error(
+        "the cloud says that the account is locked (code {code}: {message}). The bridge asks again after an hour, then \
+         ever more rarely; sign in with the official app to see what is wrong"
+    )]
+    AccountLocked {
+        /// The cloud's code.
+        code: i64,
+        /// The cloud's message.
+        message: String,
+    },
+
     /// Code 3: the token expired or another client signed in. Refresh once, else sign in again.
     #[error(
         "the cloud ended the session, because it expired or another client signed in with the same account. It is \
@@ -30,7 +44,14 @@ pub enum CloudError {
     )]
     SessionLost,
 
-    /// Code 39, or HTTP 429: signature refused, throttled, or a share that has not spread yet. Back off.
+    /// HTTP 429: too many requests.
+    #[error("the cloud is asked too often. The bridge waits longer before it asks again")]
+    RateLimited {
+        /// How long to wait at least, where the cloud says so.
+        retry_after: Option<Duration>,
+    },
+
+    /// Code 39: signature refused, throttled, or a share that has not spread yet. Back off.
     #[error(
         "the cloud could not verify the request; it does so after too many sign-ins, or for some time after a car was \
          shared. The bridge waits longer before it asks again; check the computer's clock if this stays"
@@ -166,11 +187,11 @@ impl CloudError {
     /// The stable code of the kind of error, as the `bridge_last_error` entity shows it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::SignInRejected | Self::SessionLost => "auth",
+            Self::SignInRejected | Self::AccountLocked { .. } | Self::SessionLost => "auth",
             Self::PinRejected { .. } => "pin",
             Self::AppCertificateRefused(_) | Self::ServerIdentity { .. } | Self::ServerNotTrusted(_) => "certificate",
             Self::AccountCertificate(_) => "account_certificate",
-            Self::Verification => "rate_limited",
+            Self::Verification | Self::RateLimited { .. } => "rate_limited",
             Self::NoVehicleSegment { .. } => "no_vehicle",
             Self::Timeout => "timeout",
             Self::Unreachable(_) | Self::Interrupted(_) | Self::Tls(_) => "network",
@@ -187,7 +208,18 @@ impl CloudError {
 
     /// Whether the way to the cloud is at fault, or the cloud for the moment: the session may be as good as before.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Verification | Self::Unreachable(_)) || self.leaves_outcome_open()
+        matches!(
+            self,
+            Self::Verification | Self::RateLimited { .. } | Self::Unreachable(_)
+        ) || self.leaves_outcome_open()
+    }
+
+    /// Whether the request certainly never reached the cloud: there was no connection, or no trust in its other end.
+    pub fn was_not_sent(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::ServerIdentity { .. } | Self::ServerNotTrusted(_)
+        )
     }
 
     /// Whether the request may have been carried out all the same: the connection ended after it could have arrived, or

@@ -102,6 +102,12 @@ impl Session {
         self.account.signed_in_at
     }
 
+    /// When the token expires by its own word; `None` when it does not say.
+    pub fn token_expires(&self) -> Option<Timestamp> {
+        let seconds = token::expires(self.tokens.access.expose_secret())?;
+        Timestamp::from_second(seconds).ok()
+    }
+
     /// Until when both certificates are valid that calls are made with.
     pub fn certificates_expire(&self) -> Option<Timestamp> {
         let app = self.gateway.app_certificate_expires();

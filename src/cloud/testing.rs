@@ -51,7 +51,11 @@ impl Script {
             .answers
             .pop_front()
             .unwrap_or_else(|| panic!("no answer is left for {path}"));
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            retry_after: None,
+            body,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect;
 use rustls::{AlertDescription, CertificateError};
 
@@ -23,10 +23,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// commonly wait before they close it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// Longest wait the cloud can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// What came back, unread.
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
+    /// How long the cloud asks to wait before the next request.
+    pub retry_after: Option<Duration>,
     /// The body; may hold secrets.
     pub body: Vec<u8>,
 }
@@ -152,6 +157,7 @@ async fn exchange(client: &reqwest::Client, request: Request) -> Result<Answer, 
         .await
         .map_err(failed)?;
     let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(waiting_time);
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > request.answer_limit {
@@ -162,7 +168,17 @@ async fn exchange(client: &reqwest::Client, request: Request) -> Result<Answer, 
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer {
+        status,
+        retry_after,
+        body,
+    })
+}
+
+/// The seconds of a `Retry-After`; its other form, a date, is not known of this cloud.
+fn waiting_time(header: &HeaderValue) -> Option<Duration> {
+    let seconds = header.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 fn headers(headers: &[(&'static str, String)]) -> Result<HeaderMap, CloudError> {
