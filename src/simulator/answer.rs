@@ -50,6 +50,9 @@ impl Refusal {
             3 => "Token is invalid",
             21 => "incorrect account or password",
             31 => "operatePassword error",
+            // As 31, these two are ours: the real codes are not known.
+            60 => "The App version is too low, please upgrade",
+            61 => "Your account has been locked",
             39 => "Information verification failed, please try again later",
             40 => "No such permission",
             100 => "No data found",

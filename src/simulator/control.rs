@@ -16,7 +16,7 @@ use super::car::profile::CarKind;
 use super::car::{Car, Scenario};
 use super::faults::Fault;
 use super::gateway::Cloud;
-use super::sharing::{Invitation, Role};
+use super::sharing::{Access, Invitation, Role};
 use super::world::{Message, World};
 
 /// Account id of the owner outside, whose cars are shared into the accounts.
@@ -37,7 +37,7 @@ pub fn router(cloud: Cloud) -> Router {
         .route("/cars/{vin}/scenario", post(play_scenario))
         .route("/cars/{vin}/rights", post(set_rights))
         .route("/messages", post(add_message))
-        .route("/shares", post(add_share))
+        .route("/shares", post(add_share).delete(withdraw_share))
         .route("/faults", post(order_fault).delete(clear_faults))
         .with_state(cloud)
 }
@@ -197,6 +197,9 @@ struct NewShare {
     vin: Option<String>,
     /// The model of that new car; absent: B10.
     car: Option<String>,
+    /// Whether it is accepted already, so that the account has the car in a moment.
+    #[serde(default)]
+    accepted: bool,
 }
 
 async fn add_share(State(cloud): State<Cloud>, body: Bytes) -> Outcome {
@@ -215,15 +218,42 @@ async fn add_share(State(cloud): State<Cloud>, body: Bytes) -> Outcome {
         ),
     };
     let id = world.fresh_id();
-    world.invitations.push(Invitation {
-        id,
-        account: invited,
-        car,
-        owner,
-        sent: now,
-    });
+    if new.accepted {
+        let role = Role::Guest { since: now };
+        world.access.push(Access {
+            account: invited,
+            car,
+            role,
+        });
+    } else {
+        world.invitations.push(Invitation {
+            id,
+            account: invited,
+            car,
+            owner,
+            sent: now,
+        });
+    }
     let car = &world.cars[car];
     Ok(Json(json!({"msgid": id, "vin": car.vin, "model": car.kind.model(), "pin": car.pin})).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Withdrawal {
+    /// Who loses the car; the owner too, as if it were sold.
+    account: String,
+    vin: String,
+}
+
+async fn withdraw_share(State(cloud): State<Cloud>, body: Bytes) -> Outcome {
+    let Withdrawal { account: name, vin } = read(&body)?;
+    let mut world = cloud.world();
+    let account = account(&world, &name)?;
+    car(&mut world, &vin)?;
+    let World { access, cars, .. } = &mut *world;
+    access.retain(|access| access.account != account || cars[access.car].vin != vin);
+    done()
 }
 
 fn owned_by_another(world: &World, vin: &str, invited: usize) -> Result<(usize, String), Fail> {

@@ -69,15 +69,9 @@ impl World {
 
     /// A configuration for the bridge, before a test changes it.
     pub fn configuration(&self, broker_port: u16) -> Value {
-        let account = &self.cloud["accounts"][0];
-        let cars: Vec<Value> = account["cars"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|car| json!({"vin": car["vin"], "pin": car["pin"]}))
-            .collect();
+        let accounts: Vec<Value> = self.cloud["accounts"].as_array().unwrap().iter().map(account).collect();
         json!({
-            "accounts": [{"username": account["username"], "password": account["password"], "cars": cars}],
+            "accounts": accounts,
             "certificates": {"app_cert": self.cloud["app_cert"], "app_key": self.cloud["app_key"]},
             "cloud": {"base_url": self.cloud["base_url"], "server_ca": self.cloud["server_ca"]},
             "mqtt": {"host": "127.0.0.1", "port": broker_port},
@@ -97,7 +91,12 @@ impl World {
 
     /// Starts the bridge with this configuration, on the clock of the simulated cloud.
     pub fn bridge(&self, configuration: &Value) -> Program {
-        let [file, clock] = self.files(configuration);
+        self.bridge_by_clock(configuration, &self.cloud["clock"])
+    }
+
+    /// Starts the bridge with this configuration, on this clock.
+    pub fn bridge_by_clock(&self, configuration: &Value, time: &Value) -> Program {
+        let [file, clock] = self.files(configuration, time);
         Program::start(
             self.directory.path(),
             &["run", "--config", &file, "--simulated-clock", &clock],
@@ -106,16 +105,16 @@ impl World {
 
     /// The same through another program.
     pub fn bridge_through(&self, wrapper: &[&str], configuration: &Value) -> Program {
-        let [file, clock] = self.files(configuration);
+        let [file, clock] = self.files(configuration, &self.cloud["clock"]);
         let arguments = ["run", "--config", &file, "--simulated-clock", &clock];
         Program::start_through(wrapper, self.directory.path(), &arguments)
     }
 
     /// The files of the configuration and of the clock.
-    fn files(&self, configuration: &Value) -> [String; 2] {
+    fn files(&self, configuration: &Value, time: &Value) -> [String; 2] {
         let file = self.write_configuration(configuration);
         let clock = self.directory.path().join("clock.json");
-        std::fs::write(&clock, self.cloud["clock"].to_string()).unwrap();
+        std::fs::write(&clock, time.to_string()).unwrap();
         [file, clock].map(|path| path.to_str().unwrap().to_owned())
     }
 
@@ -134,6 +133,11 @@ impl World {
         } else {
             serde_json::from_str(&text).unwrap()
         }
+    }
+
+    /// Orders a fault at the simulated cloud.
+    pub async fn order(&self, fault: Value) {
+        self.control(reqwest::Method::POST, "/faults", Some(fault)).await;
     }
 
     /// What the simulated cloud was asked for so far.
@@ -169,6 +173,13 @@ impl World {
             .filter(|request| request["path"].as_str().unwrap().ends_with(path_end))
             .count()
     }
+}
+
+/// An account with its cars, for the configuration of the bridge.
+fn account(account: &Value) -> Value {
+    let cars = account["cars"].as_array().unwrap().iter();
+    let cars: Vec<Value> = cars.map(|car| json!({"vin": car["vin"], "pin": car["pin"]})).collect();
+    json!({"username": account["username"], "password": account["password"], "cars": cars})
 }
 
 /// A client for the control interface. It trusts nobody over TLS, which it never speaks.
