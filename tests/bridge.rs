@@ -237,6 +237,7 @@ async fn cars_become_unavailable_when_the_sign_in_needs_the_owner() {
     // The kept session serves until the cloud ends it; only then does the changed password show.
     let mut configuration = at_work.world.configuration(at_work.broker.port());
     configuration["accounts"][0]["password"] = json!("wrong-password");
+    configuration["session"] = json!({"yield_minutes": 0});
     let _again = at_work.world.bridge(&configuration);
     at_work.listener.expect(&at_work.topic("availability"), "online").await;
     at_work

@@ -89,6 +89,7 @@ impl AtWork {
             },
             commands: Default::default(),
             spacing: Duration::ZERO,
+            yield_for: Duration::ZERO,
             time_zone: TimeZone::get("Europe/Rome").unwrap(),
             language: "it".to_owned(),
         };

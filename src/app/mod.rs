@@ -407,6 +407,7 @@ async fn garage(
         },
         commands: command_policy(&settings),
         spacing: settings.commands.spacing,
+        yield_for: settings.session.yield_for,
         time_zone: settings.time_zone.clone(),
         language: settings.language.clone(),
     };

@@ -17,7 +17,7 @@ use super::path::{KeyPath, nearest};
 use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawEntities, RawMqtt, RawServerIdentity};
 use super::settings::{
     Account, Admin, CarSettings, Certificates, Cloud, Commands, Entities, Health, History, Mqtt, MqttTls, Network,
-    ServerIdentity, Settings, Telegram,
+    ServerIdentity, SessionSettings, Settings, Telegram,
 };
 use crate::store::vault::KeySource;
 use crate::vehicle::Vin;
@@ -41,6 +41,9 @@ pub fn check(figment: &Figment, raw: Raw, names: &EntityNames, is_addon: bool) -
         cloud: cloud(&at, raw.cloud)?,
         mqtt: mqtt(&at, raw.mqtt, is_addon)?,
         polling: raw.polling,
+        session: SessionSettings {
+            yield_for: Duration::from_secs(raw.session.yield_minutes * 60),
+        },
         commands: Commands {
             spacing: Duration::from_secs(raw.commands.spacing_seconds),
             comfort: raw.commands.comfort,
@@ -82,7 +85,7 @@ pub fn check(figment: &Figment, raw: Raw, names: &EntityNames, is_addon: bool) -
 }
 
 fn accounts(at: &Origins, raw: Indexed<RawAccount>, names: &EntityNames) -> Checked<Vec<Account>> {
-    let (mut usernames, mut vins) = (BTreeSet::new(), BTreeSet::new());
+    let mut usernames = BTreeSet::new();
     let mut accounts = Vec::new();
     for (place, account) in raw.0 {
         let here = format!("accounts.{place}");
@@ -95,7 +98,7 @@ fn accounts(at: &Origins, raw: Indexed<RawAccount>, names: &EntityNames) -> Chec
         if !usernames.insert(username.to_lowercase()) {
             return Err(at.invalid(&key, "another account than those before it"));
         }
-        let mut cars = Vec::new();
+        let (mut cars, mut vins) = (Vec::new(), BTreeSet::new());
         for (place, raw) in account.cars.0 {
             let here = format!("{here}.cars.{place}");
             let car = car(at, &here, raw, names)?;

@@ -89,6 +89,7 @@ pub const KEYS: &[Key] = &[
     key("polling.parked_seconds", SECONDS, Some("60"), "Seconds between two readings of a parked car."),
     key("polling.driving_seconds", SECONDS, Some("15"), "Seconds between two readings of a driving car."),
     key("polling.charging_seconds", SECONDS, Some("60"), "Seconds between two readings of a car that charges with alternating current; with direct current it is half of it."),
+    key("session.yield_minutes", Kind::Number(0, 240), Some("10"), "Minutes to give way when another client, such as the official app, signs in with the same account; 0: not at all."),
     key("commands.spacing_seconds", Kind::Number(1, 300), Some("10"), "Seconds from one command to the next of the same car."),
     key("commands.comfort", Kind::Flag, Some("true"), "Offer climate, charging, seats, find and the like."),
     key("commands.opening", Kind::Flag, Some("true"), "Offer unlock, trunk, windows, roof and charger lock."),

@@ -20,6 +20,7 @@ pub struct Raw {
     pub cloud: RawCloud,
     pub mqtt: RawMqtt,
     pub polling: Polling,
+    pub session: RawSession,
     pub commands: RawCommands,
     #[serde(default)]
     pub entities: RawEntities,
@@ -117,6 +118,12 @@ pub struct RawTls {
     pub ca: Option<String>,
     pub client_cert: Option<String>,
     pub client_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSession {
+    pub yield_minutes: u64,
 }
 
 #[derive(Deserialize)]

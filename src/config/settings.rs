@@ -26,6 +26,8 @@ pub struct Settings {
     pub mqtt: Mqtt,
     /// How often the cloud is asked.
     pub polling: Polling,
+    /// The session at the cloud.
+    pub session: SessionSettings,
     /// Which commands are offered.
     pub commands: Commands,
     /// Which entities the owner wants whatever speaks for or against them.
@@ -100,7 +102,7 @@ pub struct Account {
 /// What the user says about a car.
 #[derive(Debug, Clone)]
 pub struct CarSettings {
-    /// Which car; unique among all accounts.
+    /// Which car; unique within the account. Accounts that share a car may each name it, with a PIN of their own.
     pub vin: Vin,
     /// The PIN that commands need.
     pub pin: Option<SecretString>,
@@ -209,6 +211,13 @@ pub struct Polling {
     pub driving_seconds: u64,
     /// Seconds between two readings of a car that charges with alternating current; with direct current, half of it.
     pub charging_seconds: u64,
+}
+
+/// The session at the cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// How long to give way when another client signs in with the same account; no time means not at all.
+    pub yield_for: Duration,
 }
 
 /// Which commands are offered.

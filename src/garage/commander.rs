@@ -9,24 +9,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::clock::Clock;
 use crate::vehicle::car::Pending;
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::command::gate;
 use crate::vehicle::command::queue::{Next, Queue, QueueFull, Waiting};
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::intent::{CommandReport, CommandRequest, CommandState, Reason};
-use crate::vehicle::{CarView, Command, PinStatus, Vin};
+use crate::vehicle::{CarView, Command, Fleet, PinStatus, Vin};
 
 use super::confirmation::{Verdict, Written};
+use super::custody::Custody;
 use super::keepsake::Keepsake;
 use super::later;
-use super::poller::Notice;
+use super::poller::{Notice, PollerHandle};
+use super::session::SessionHandle;
 use super::write::{self, Outcome};
 
 /// Requests that may wait in front of the task; the queue behind it has its own bound.
@@ -37,11 +41,17 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// The facts produced here.
 pub const FACTS: [FactKey; 2] = ["last_command", "last_command/attributes"];
 
-/// What every commander of an account shares.
+/// What every commander shares.
 #[derive(Clone)]
 pub struct Tools {
-    /// What a write needs.
-    pub write: write::Tools,
+    /// The picture of all cars.
+    pub fleet: watch::Receiver<Fleet>,
+    /// Which account keeps which car, and through which others commands can go.
+    pub custody: watch::Receiver<Custody>,
+    /// The time.
+    pub clock: Clock,
+    /// The owner's time zone, which is taken for the car's.
+    pub time_zone: TimeZone,
     /// Where reports go.
     pub reports: mpsc::Sender<CommandReport>,
     /// Where facts go.
@@ -50,21 +60,42 @@ pub struct Tools {
     pub policy: Arc<gate::Policy>,
     /// Least time between two writes.
     pub spacing: Duration,
+}
+
+/// The way to the car through one account.
+pub struct Way {
+    /// The account's session.
+    pub session: SessionHandle,
+    /// The account's poller.
+    pub poller: PollerHandle,
     /// Where a refused PIN is remembered.
     pub keepsake: Keepsake,
+    /// The PIN to use with this account.
+    pub pin: Option<SecretString>,
+    /// Whether commands can be sent with it.
+    pub pin_status: PinStatus,
 }
 
 /// The task that carries out the commands for one car.
 pub struct Commander {
     vin: Vin,
-    pin: Option<SecretString>,
-    pin_status: PinStatus,
+    /// By number of the account.
+    ways: Vec<Way>,
     tools: Tools,
     requests: mpsc::Receiver<CommandRequest>,
     queue: Queue,
     last_write: Option<Timestamp>,
-    in_flight: Option<(u64, EffectGroup)>,
+    in_flight: Option<InFlight>,
     awaited: Vec<(CommandRequest, Written)>,
+}
+
+/// What there is to know of the write under way, beside its request.
+#[derive(Clone, Copy)]
+struct InFlight {
+    ticket: u64,
+    group: EffectGroup,
+    /// The account it goes through.
+    account: usize,
 }
 
 /// A write under way.
@@ -74,14 +105,12 @@ struct UnderWay {
 }
 
 impl Commander {
-    /// A commander for this car, and the way in to it.
-    pub fn new(vin: Vin, pin: Option<SecretString>, tools: Tools) -> (Self, mpsc::Sender<CommandRequest>) {
+    /// A commander for this car with a way through each account, by its number, and the way in to it.
+    pub fn new(vin: Vin, ways: Vec<Way>, tools: Tools) -> (Self, mpsc::Sender<CommandRequest>) {
         let (send, requests) = mpsc::channel(WAITING_REQUESTS);
-        let pin_status = tools.keepsake.pin_status(&vin, pin.as_ref());
         let commander = Self {
             vin,
-            pin,
-            pin_status,
+            ways,
             tools,
             requests,
             queue: Queue::default(),
@@ -95,7 +124,7 @@ impl Commander {
     /// Serves requests until cancelled; what was not written by then is refused.
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut under_way: Option<UnderWay> = None;
-        let mut fleet = self.tools.write.fleet.clone();
+        let mut fleet = self.tools.fleet.clone();
         loop {
             let now = self.now();
             self.judge_awaited(now).await;
@@ -112,7 +141,7 @@ impl Commander {
                     Next::Empty => {}
                 }
             }
-            let clock = self.tools.write.clock;
+            let clock = self.tools.clock;
             tokio::select! {
                 () = cancel.cancelled() => break,
                 request = self.requests.recv() => match request {
@@ -137,7 +166,7 @@ impl Commander {
 
     async fn take(&mut self, request: CommandRequest) {
         let now = self.now();
-        let view = self.view();
+        let view = self.view(&request.command);
         let admission = match gate::admit(&request, view.as_deref(), &self.tools.policy, now) {
             Ok(admission) => admission,
             Err(reason) => return self.turn_away(&request, reason).await,
@@ -169,15 +198,31 @@ impl Commander {
     /// Looks at the gate once more, since the car may have started to move meanwhile, and sets out to write.
     async fn start(&mut self, waiting: Waiting) -> Option<UnderWay> {
         let Waiting { request, admission } = waiting;
-        let view = self.view();
+        let view = self.view(&request.command);
         if let Err(reason) = gate::still_valid(&request.command, admission, view.as_deref(), self.now()) {
             self.turn_away(&request, reason).await;
             return None;
         }
         let command = request.command.clone();
-        let pin = self.pin.clone().filter(|_| command.spec().needs_pin);
-        self.in_flight = Some((request.ticket, command.effect_group()));
-        let outcome = write::carry_out(self.tools.write.clone(), self.vin.clone(), command, pin, admission);
+        let Some((account, way)) = self.way(&command) else {
+            self.turn_away(&request, Reason::UnknownVehicle).await;
+            return None;
+        };
+        let pin = way.pin.clone().filter(|_| command.spec().needs_pin);
+        let tools = write::Tools {
+            session: way.session.clone(),
+            account: way.poller.clone(),
+            keeper: self.keeper().map_or_else(|| way.poller.clone(), Clone::clone),
+            fleet: self.tools.fleet.clone(),
+            clock: self.tools.clock,
+            time_zone: self.tools.time_zone.clone(),
+        };
+        self.in_flight = Some(InFlight {
+            ticket: request.ticket,
+            group: command.effect_group(),
+            account,
+        });
+        let outcome = write::carry_out(tools, self.vin.clone(), command, pin, admission);
         Some(UnderWay {
             request,
             outcome: Box::pin(outcome),
@@ -185,11 +230,11 @@ impl Commander {
     }
 
     async fn settle(&mut self, request: CommandRequest, outcome: Outcome) {
-        self.in_flight = None;
+        let in_flight = self.in_flight.take();
         match outcome {
             Outcome::Refused(reason) => {
-                if reason == Reason::PinRejected {
-                    self.reject_pin().await;
+                if let Some(InFlight { account, .. }) = in_flight.filter(|_| reason == Reason::PinRejected) {
+                    self.reject_pin(account).await;
                 }
                 self.turn_away(&request, reason).await;
             }
@@ -201,24 +246,27 @@ impl Commander {
     }
 
     /// Nothing that needs the PIN is sent again until the owner changes it: repeated wrong PINs might lock the account.
-    async fn reject_pin(&mut self) {
+    async fn reject_pin(&mut self, account: usize) {
         warn!(vin = %self.vin, "the cloud refused the PIN; commands wait until it is changed in the configuration");
-        if let Some(pin) = &self.pin {
-            self.tools.keepsake.mark_pin_refused(&self.vin, pin);
+        let Some(way) = self.ways.get_mut(account) else { return };
+        if let Some(pin) = &way.pin {
+            way.keepsake.mark_pin_refused(&self.vin, pin);
         }
-        self.pin_status = PinStatus::Rejected;
-        self.tools
-            .write
-            .poller
-            .tell(Notice::Pin(self.vin.clone(), PinStatus::Rejected))
-            .await;
+        way.pin_status = PinStatus::Rejected;
+        // Another account that has the car may have a PIN of its own.
+        let senders = self.tools.custody.borrow().senders(&self.vin, &[]);
+        let mut left = senders.iter().filter_map(|account| self.ways.get(*account));
+        if left.all(|way| way.pin_status != PinStatus::Ready) {
+            self.tell_keeper(Notice::Pin(self.vin.clone(), PinStatus::Rejected))
+                .await;
+        }
     }
 
     async fn judge_awaited(&mut self, now: Timestamp) {
         if self.awaited.is_empty() {
             return;
         }
-        let view = self.view();
+        let view = self.tools.fleet.borrow().get(&self.vin).cloned();
         let mut still_open = Vec::new();
         for (request, mut written) in std::mem::take(&mut self.awaited) {
             written.not_after(now);
@@ -258,16 +306,13 @@ impl Commander {
             .requests()
             .chain(awaited)
             .map(|other| (other.ticket, other.command.effect_group()))
-            .chain(self.in_flight)
+            .chain(self.in_flight.map(|write| (write.ticket, write.group)))
             .any(|(ticket, other)| other == group && ticket != request.ticket);
         if !still_pending {
             self.show_pending(command, None).await;
         }
         if state == CommandState::Confirmed && matches!(command, Command::Lock | Command::Unlock) {
-            self.tools
-                .write
-                .poller
-                .tell(Notice::LockConfirmed(self.vin.clone(), *command == Command::Lock))
+            self.tell_keeper(Notice::LockConfirmed(self.vin.clone(), *command == Command::Lock))
                 .await;
         }
         info!(vin = %self.vin, command = command.name(), state = state.name(), reason = reason.map(Reason::name), "command ended");
@@ -279,11 +324,34 @@ impl Commander {
             command: command.clone(),
             since,
         });
-        self.tools
-            .write
-            .poller
-            .tell(Notice::Pending(self.vin.clone(), command.effect_group(), pending))
+        self.tell_keeper(Notice::Pending(self.vin.clone(), command.effect_group(), pending))
             .await;
+    }
+
+    async fn tell_keeper(&self, notice: Notice) {
+        if let Some(keeper) = self.keeper() {
+            keeper.tell(notice).await;
+        }
+    }
+
+    /// The poller that keeps the car; `None` when no account has it any more.
+    fn keeper(&self) -> Option<&PollerHandle> {
+        let account = self.tools.custody.borrow().keeper(&self.vin)?;
+        self.ways.get(account).map(|way| &way.poller)
+    }
+
+    /// The account that a command goes through: one that has the right, and a good PIN where one is needed.
+    fn way(&self, command: &Command) -> Option<(usize, &Way)> {
+        let spec = command.spec();
+        let senders = self.tools.custody.borrow().senders(&self.vin, spec.right);
+        let able = || {
+            senders
+                .iter()
+                .filter_map(|account| Some((*account, self.ways.get(*account)?)))
+        };
+        able()
+            .find(|(_, way)| !spec.needs_pin || way.pin_status == PinStatus::Ready)
+            .or_else(|| able().next())
     }
 
     async fn report(
@@ -319,20 +387,18 @@ impl Commander {
         let _ = self.tools.reports.send(report).await;
     }
 
-    fn view(&self) -> Option<Arc<CarView>> {
-        let view = self.tools.write.fleet.borrow().get(&self.vin).cloned();
-        // The poller learns of a refused PIN by message; until it has, the gate must know already.
-        view.map(|view| match view.pin == self.pin_status {
+    /// The car as the gate is to see it, with the PIN of the account that the command would go through.
+    fn view(&self, command: &Command) -> Option<Arc<CarView>> {
+        let view = self.tools.fleet.borrow().get(&self.vin).cloned()?;
+        let pin = self.way(command).map_or(view.pin, |(_, way)| way.pin_status);
+        Some(match view.pin == pin {
             true => view,
-            false => Arc::new(CarView {
-                pin: self.pin_status,
-                ..(*view).clone()
-            }),
+            false => Arc::new(CarView { pin, ..(*view).clone() }),
         })
     }
 
     fn now(&self) -> Timestamp {
-        self.tools.write.clock.now()
+        self.tools.clock.now()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One car in a poller's care: what is known of it, and what each answer makes of that.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,8 +11,12 @@ use crate::vehicle::derive::{self, Memory};
 use crate::vehicle::transitions::{self, Watch};
 use crate::vehicle::{Car, CarView, Frame, Happening, PinStatus, Powertrain, Reading, VehicleState};
 
+use super::later;
 use super::memory::CarDocument;
 use super::plan::{self, Activities, Phase};
+
+/// How long a state serves that was taken over from another account.
+const INHERITED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// One car in the poller's care.
 pub(super) struct Keeper {
@@ -25,6 +30,10 @@ pub(super) struct Keeper {
     /// When the car said something new last.
     pub(super) advanced: Option<Timestamp>,
     pub(super) failures: u32,
+    /// The least pause after the last read, because it failed.
+    pub(super) rest: Duration,
+    /// Until when a state serves that was taken over from another account: there is no frame of our own yet.
+    inherited_until: Option<Timestamp>,
     /// The phase that was shown last.
     pub(super) phase: Option<Phase>,
 }
@@ -55,6 +64,8 @@ impl Keeper {
             changed: None,
             advanced: None,
             failures: 0,
+            rest: Duration::ZERO,
+            inherited_until: None,
             phase: None,
         };
         keeper.view.powertrain = keeper.memory.powertrain();
@@ -67,6 +78,7 @@ impl Keeper {
     }
 
     pub(super) fn accept(&mut self, frame: &Frame, now: Timestamp) -> derive::Verdict {
+        self.inherited_until = None;
         let verdict = derive::judge(frame, &self.memory);
         self.view.evidence.extend(frame.readings.keys().copied());
         self.view.unknown_signals.extend(frame.unknown.keys());
@@ -92,8 +104,18 @@ impl Keeper {
         }
     }
 
+    /// Goes on with what another account knew of the car, so that nothing of it is unknown until the first read.
+    pub(super) fn inherit(&mut self, shown: &CarView, now: Timestamp) {
+        self.view.state.clone_from(&shown.state);
+        self.view.pending.clone_from(&shown.pending);
+        self.inherited_until = Some(later(now, INHERITED_FOR));
+    }
+
     /// Lets values that are too old lapse; tells whether anything changed.
     pub(super) fn expire(&mut self, now: Timestamp) -> bool {
+        if self.inherited_until.is_some_and(|until| now < until) {
+            return false;
+        }
         let Some(state) = &self.view.state else { return false };
         let refreshed = derive::refresh(&self.view.car.model, &self.memory, now);
         let changed = *state != refreshed;
@@ -129,6 +151,7 @@ impl Keeper {
             advanced: self.advanced,
             quiet: policy.quiet.is_some_and(|hours| hours.covers(local)),
             failures: self.failures,
+            rest: self.rest,
             ..Activities::default()
         }
     }

@@ -86,14 +86,19 @@ impl Keepsake {
     pub fn pin_status(&self, vin: &Vin, pin: Option<&SecretString>) -> PinStatus {
         match pin {
             None => PinStatus::Missing,
-            Some(pin) if self.is_kept(Secret::RefusedPin, vin.as_str(), pin) => PinStatus::Rejected,
+            Some(pin) if self.is_kept(Secret::RefusedPin, &self.pin_subject(vin), pin) => PinStatus::Rejected,
             Some(_) => PinStatus::Ready,
         }
     }
 
     /// Remembers that the cloud refused this PIN.
     pub fn mark_pin_refused(&self, vin: &Vin, pin: &SecretString) {
-        self.put(Secret::RefusedPin, vin.as_str(), pin);
+        self.put(Secret::RefusedPin, &self.pin_subject(vin), pin);
+    }
+
+    /// Accounts that share a car may have different PINs for it.
+    fn pin_subject(&self, vin: &Vin) -> String {
+        format!("{} {}", vin.as_str(), self.username)
     }
 
     fn is_kept(&self, kind: Secret, subject: &str, secret: &SecretString) -> bool {

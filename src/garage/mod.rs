@@ -5,7 +5,9 @@
 //! is shown.
 
 pub mod commander;
+pub mod conduct;
 pub mod confirmation;
+pub mod custody;
 pub mod guidance;
 pub mod health;
 pub mod herald;
@@ -20,6 +22,7 @@ pub mod session;
 pub mod settings;
 pub mod sign_ins;
 pub mod slow;
+pub mod takeovers;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,13 +46,14 @@ use crate::vehicle::facts::{FactKey, FactUpdate};
 use crate::vehicle::intent::{BridgeAction, CommandReport, CommandRequest, CommandState, Reason, Request};
 use crate::vehicle::{Fleet, Happening, Vin};
 
-use commander::Commander;
+use commander::{Commander, Way};
+use custody::Custody;
 use guidance::Guidance;
 use keepsake::{Keepsake, ServerPin};
 use ledger::Ledger;
 use picture::painter::Painter;
 use poller::{Notice, Outlets, OwnersWord, Poller, PollerHandle, RollCall};
-use session::{Door, SessionTask};
+use session::{Door, SessionHandle, SessionTask};
 use slow::mailbox::{Mailbox, MailboxHandle};
 use slow::{SlowHandle, SlowReads};
 
@@ -99,6 +103,8 @@ pub struct Rules {
     pub commands: gate::Policy,
     /// Least time between two writes to one car.
     pub spacing: Duration,
+    /// How long to give way when another client signs in with an account.
+    pub yield_for: Duration,
     /// The owner's time zone.
     pub time_zone: TimeZone,
     /// The owner's language, an IETF tag.
@@ -136,10 +142,10 @@ pub struct Garage {
 
 /// One account at work.
 struct Running {
+    session: SessionHandle,
     poller: PollerHandle,
     slow: SlowHandle,
-    tools: commander::Tools,
-    cars: BTreeMap<Vin, CarConfiguration>,
+    keepsake: Keepsake,
 }
 
 impl Garage {
@@ -192,6 +198,7 @@ impl Garage {
             log_level,
         } = channels;
         let fleet = Arc::new(fleet);
+        let custody = Arc::new(watch::Sender::new(Custody::default()));
         let policy = Arc::new(rules.commands);
         let (roll, mut roll_call) = mpsc::channel(ENROLMENTS);
         let mut tasks = JoinSet::new();
@@ -220,6 +227,7 @@ impl Garage {
         };
         let slow_tools = slow::Tools {
             fleet: fleet.subscribe(),
+            custody: custody.subscribe(),
             clock,
             guidance: guidance.clone(),
             language: rules.language,
@@ -229,6 +237,7 @@ impl Garage {
             mailbox: mailbox.clone(),
         };
 
+        let configured = Configured::of(&accounts);
         for (index, account) in accounts.into_iter().enumerate() {
             let keepsake = Keepsake::new(vault.clone(), account.credentials.username.clone());
             names.push(keepsake.account());
@@ -236,23 +245,21 @@ impl Garage {
                 gateway: account.gateway,
                 server_pin: account.server_pin,
                 credentials: account.credentials,
+                yield_for: rules.yield_for,
             };
             let watched = (index, watcher.clone());
             let (session_task, session) = SessionTask::new(door, keepsake.clone(), store.clone(), clock, watched);
             tasks.spawn(session_task.run(cancel.child_token()));
 
-            let words = account
-                .cars
-                .iter()
-                .map(|(vin, car)| {
-                    let pin = keepsake.pin_status(vin, car.pin.as_ref());
-                    (
-                        vin.clone(),
-                        OwnersWord {
-                            name: car.name.clone(),
-                            pin: Some(pin),
-                        },
-                    )
+            let words = configured
+                .cars()
+                .map(|vin| {
+                    let car = configured.car(index, vin);
+                    let word = OwnersWord {
+                        pin: Some(keepsake.pin_status(vin, car.pin.as_ref())),
+                        name: car.name,
+                    };
+                    (vin.clone(), word)
                 })
                 .collect();
             let outlets = Outlets {
@@ -261,6 +268,7 @@ impl Garage {
                 roll: roll.clone(),
                 happenings: happenings.clone(),
                 facts: facts.clone(),
+                custody: custody.clone(),
             };
             let (poller_task, poller) =
                 Poller::new(session.clone(), guidance.clone(), words, clock, store.clone(), outlets);
@@ -273,27 +281,23 @@ impl Garage {
             let (slow_task, slow) = SlowReads::new(index, session.clone(), poller.clone(), slow_tools.clone());
             tasks.spawn(slow_task.run(cancel.child_token()));
 
-            let tools = commander::Tools {
-                write: write::Tools {
-                    session,
-                    poller: poller.clone(),
-                    fleet: fleet.subscribe(),
-                    clock,
-                    time_zone: rules.time_zone.clone(),
-                },
-                reports: reports.clone(),
-                facts: facts.clone(),
-                policy: policy.clone(),
-                spacing: rules.spacing,
-                keepsake,
-            };
             running.push(Running {
+                session,
                 poller,
                 slow,
-                tools,
-                cars: account.cars,
+                keepsake,
             });
         }
+        let tools = commander::Tools {
+            fleet: fleet.subscribe(),
+            custody: custody.subscribe(),
+            clock,
+            time_zone: rules.time_zone,
+            reports: reports.clone(),
+            facts: facts.clone(),
+            policy,
+            spacing: rules.spacing,
+        };
         let answering = running.iter().map(|account| account.slow.clone()).collect();
         tasks.spawn(mailbox_task.run(answering, cancel.child_token()));
         tasks.spawn(health::report(names, statuses, facts.clone(), cancel.child_token()));
@@ -301,6 +305,8 @@ impl Garage {
         let mut unlisted: BTreeSet<usize> = (0..running.len()).collect();
         let mut router = Router {
             running,
+            configured,
+            tools,
             commanders: BTreeMap::new(),
             mailbox,
             settings,
@@ -338,10 +344,36 @@ impl Garage {
     }
 }
 
+/// What the owner said about cars, account by account.
+struct Configured(Vec<BTreeMap<Vin, CarConfiguration>>);
+
+impl Configured {
+    fn of(accounts: &[Account]) -> Self {
+        Self(accounts.iter().map(|account| account.cars.clone()).collect())
+    }
+
+    /// All cars that anything was said about.
+    fn cars(&self) -> impl Iterator<Item = &Vin> {
+        self.0.iter().flat_map(BTreeMap::keys)
+    }
+
+    /// What counts for a car when it is used through this account: what was said there, else what was said elsewhere.
+    fn car(&self, account: usize, vin: &Vin) -> CarConfiguration {
+        let here = self.0.get(account).and_then(|cars| cars.get(vin));
+        let said = || here.into_iter().chain(self.0.iter().filter_map(|cars| cars.get(vin)));
+        CarConfiguration {
+            name: said().find_map(|car| car.name.clone()),
+            pin: said().find_map(|car| car.pin.clone()),
+        }
+    }
+}
+
 /// Knows which commander serves which car.
 struct Router {
     running: Vec<Running>,
-    commanders: BTreeMap<Vin, (usize, mpsc::Sender<CommandRequest>)>,
+    configured: Configured,
+    tools: commander::Tools,
+    commanders: BTreeMap<Vin, mpsc::Sender<CommandRequest>>,
     mailbox: MailboxHandle,
     settings: mpsc::Sender<settings::Ask>,
     reports: mpsc::Sender<CommandReport>,
@@ -352,29 +384,41 @@ impl Router {
     async fn enrol(&mut self, account: usize, vin: Vin, tasks: &mut JoinSet<()>, cancel: &CancellationToken) {
         // Also for a car that comes back: what was shown of it has been cleared meanwhile.
         let _ = self.settings.send(settings::Ask::Appeared(vin.clone())).await;
-        let running = &self.running[account];
+        if let Some(running) = self.running.get(account) {
+            running.slow.tell(slow::Notice::Car(vin.clone())).await;
+        }
         if self.commanders.contains_key(&vin) {
             return;
         }
-        running.slow.tell(slow::Notice::Car(vin.clone())).await;
-        let pin = running.cars.get(&vin).and_then(|car| car.pin.clone());
-        let (commander, requests) = Commander::new(vin.clone(), pin, running.tools.clone());
+        let ways = self.running.iter().enumerate().map(|(account, running)| {
+            let pin = self.configured.car(account, &vin).pin;
+            Way {
+                session: running.session.clone(),
+                poller: running.poller.clone(),
+                pin_status: running.keepsake.pin_status(&vin, pin.as_ref()),
+                keepsake: running.keepsake.clone(),
+                pin,
+            }
+        });
+        let (commander, requests) = Commander::new(vin.clone(), ways.collect(), self.tools.clone());
         tasks.spawn(commander.run(cancel.child_token()));
-        self.commanders.insert(vin, (account, requests));
+        self.commanders.insert(vin, requests);
     }
 
     async fn route(&self, request: Request) {
         match request {
             Request::Action(BridgeAction::Refresh(vin)) => {
-                if let Some((account, _)) = self.commanders.get(&vin) {
+                let keeper = self.tools.custody.borrow().keeper(&vin);
+                if let Some(account) = keeper.and_then(|account| self.running.get(account)) {
+                    account.session.come_back();
                     // The poller may be waiting for us to take its cars down.
-                    self.running[*account].poller.try_tell(Notice::Boost(vin));
+                    account.poller.try_tell(Notice::Boost(vin));
                 }
             }
             Request::Action(BridgeAction::AnswerShare { accept }) => self.mailbox.answer_oldest(accept),
             Request::Action(BridgeAction::ReconnectCloud) => {
                 for account in &self.running {
-                    account.tools.write.session.sign_in_afresh();
+                    account.session.sign_in_afresh();
                 }
             }
             Request::Action(action) => warn!(?action, "nobody does this yet"),
@@ -385,7 +429,7 @@ impl Router {
             Request::Command(request) => {
                 let refused = match self.commanders.get(&request.vin) {
                     None => Some((Reason::UnknownVehicle, request)),
-                    Some((_, commander)) => match commander.try_send(request) {
+                    Some(commander) => match commander.try_send(request) {
                         Ok(()) => None,
                         Err(mpsc::error::TrySendError::Full(request)) => Some((Reason::QueueFull, request)),
                         Err(mpsc::error::TrySendError::Closed(request)) => Some((Reason::Stopping, request)),

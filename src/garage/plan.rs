@@ -104,6 +104,8 @@ pub struct Activities {
     pub quiet: bool,
     /// Until when the account is left to somebody else.
     pub yields_until: Option<Timestamp>,
+    /// The least pause after the last read, because it failed.
+    pub rest: Duration,
     /// Failed reads since the last good one.
     pub failures: u32,
 }
@@ -283,7 +285,7 @@ pub fn wanted(car: &Activities, policy: &Policy, resets: Timestamp, now: Timesta
 /// A boost is short and somebody waits, so it is stretched only when little is left.
 pub fn interval(car: &Activities, policy: &Policy, allowance: &Allowance, now: Timestamp) -> Option<Duration> {
     let phase = Phase::of(car, policy, now);
-    let regular = phase.interval(policy, car.failures)?;
+    let regular = phase.interval(policy, car.failures)?.max(car.rest);
     if phase == Phase::Boost && !allowance.is_short() {
         return Some(regular);
     }
@@ -327,7 +329,7 @@ fn times(interval: Duration, time: Duration) -> u32 {
 }
 
 /// The pause after that many failures in a row: doubling, up to a quarter of an hour.
-fn back_off(failures: u32) -> Duration {
+pub fn back_off(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     FIRST_BACK_OFF.saturating_mul(1 << doublings).min(LONGEST_BACK_OFF)
 }

@@ -22,13 +22,15 @@ use crate::vehicle::command::EffectGroup;
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::{Car, Fleet, Frame, Happening, PinStatus, Vin};
 
+use super::conduct::conduct;
+use super::custody::Custody;
 use super::guidance::Guidance;
 use super::herald::{ALWAYS, Herald, NOW_AND_THEN};
 use super::keeper::Keeper;
 use super::later;
 use super::memory::CarDocument;
 use super::plan::{self, Activities, Allowance, Phase, Policy};
-use super::session::{CallError, NoSession, SessionHandle};
+use super::session::{CallError, NoSession, SessionHandle, jitter};
 
 /// The facts produced here.
 pub const FACTS: [FactKey; 3] = ["poll_phase", "poll_interval_current", "next_poll"];
@@ -107,6 +109,11 @@ pub struct Poller {
     happenings: mpsc::Sender<Happening>,
     account: usize,
     notices: mpsc::Receiver<Notice>,
+    /// Which account keeps which car.
+    custody: Arc<watch::Sender<Custody>>,
+    custody_seen: watch::Receiver<Custody>,
+    /// The cars in the account's list, also those that another account keeps.
+    listed: Vec<Car>,
     cars: BTreeMap<Vin, Keeper>,
     next_list: Timestamp,
     /// A car that should appear in the list, and until when it is looked for.
@@ -143,6 +150,21 @@ async fn settled(read: &mut Option<Read>) -> Answer {
     }
 }
 
+/// How long to leave the cloud alone after this many failures in a row, of which this is the last.
+fn rest(error: &CallError, failures: u32) -> Duration {
+    match error {
+        // When there is a session to be had again is the session task's business.
+        CallError::NoSession(_) => Duration::ZERO,
+        CallError::Cloud(error) => {
+            let doubling = plan::back_off(failures);
+            let chance = jitter();
+            conduct(error)
+                .pause(failures, chance)
+                .max(doubling.mul_f64(1.0 + chance / 4.0))
+        }
+    }
+}
+
 /// What the router learns from the vehicle lists.
 #[derive(Debug)]
 pub enum RollCall {
@@ -162,6 +184,8 @@ pub struct Outlets {
     pub happenings: mpsc::Sender<Happening>,
     /// Where facts go.
     pub facts: mpsc::Sender<FactUpdate>,
+    /// Which account keeps which car.
+    pub custody: Arc<watch::Sender<Custody>>,
     /// The number of this account.
     pub account: usize,
 }
@@ -189,6 +213,9 @@ impl Poller {
             happenings: outlets.happenings,
             account: outlets.account,
             notices,
+            custody_seen: outlets.custody.subscribe(),
+            custody: outlets.custody,
+            listed: Vec::new(),
             cars: BTreeMap::new(),
             next_list: Timestamp::MIN,
             expected: None,
@@ -223,6 +250,8 @@ impl Poller {
                 // A request counted or a setting changed may move what is due.
                 Ok(()) = self.guidance.wishes.changed() => self.show_plans_anew(),
                 Ok(()) = self.guidance.standing.changed() => {}
+                Ok(()) = self.custody_seen.changed() => self.settle().await,
+                () = self.session.yielding_changed() => {}
                 () = clock.sleep_until(wake) => {}
             }
             self.let_values_expire(self.clock.now());
@@ -232,7 +261,7 @@ impl Poller {
     /// The read that is due, already under way when polled.
     fn next_read(&self, now: Timestamp) -> Option<Read> {
         let session = self.session.clone();
-        if now >= self.next_list && self.may_list() {
+        if now >= self.next_list && self.may_list(now) {
             return Some(Box::pin(async move {
                 Answer::List(session.call(|session| async move { session.vehicles().await }).await)
             }));
@@ -271,7 +300,7 @@ impl Poller {
         if reading {
             return nap;
         }
-        let list = Some(self.next_list).filter(|_| self.may_list());
+        let list = Some(self.next_list).filter(|_| self.may_list(now));
         self.outlooks(now)
             .filter_map(|(_, outlook)| outlook.next)
             .chain(list)
@@ -290,15 +319,20 @@ impl Poller {
     }
 
     /// Without a list nothing works, so the first may use what is kept for commands.
-    fn may_list(&self) -> bool {
+    fn may_list(&self, now: Timestamp) -> bool {
         let allowance = self.guidance.allowance(self.account);
-        allowance.left_for_reads() > 0 || (self.cars.is_empty() && allowance.left() > 0)
+        let is_left = allowance.left_for_reads() > 0 || (self.cars.is_empty() && allowance.left() > 0);
+        is_left && self.session.yields_until().is_none_or(|until| now >= until)
     }
 
     /// What decides how often a car is read.
     fn circumstances(&self, vin: &Vin, keeper: &Keeper, now: Timestamp) -> (Activities, Policy) {
         let policy = *self.guidance.wishes.borrow().policy(vin);
-        (keeper.activities(&policy, &self.guidance.time_zone, now), policy)
+        let car = Activities {
+            yields_until: self.session.yields_until(),
+            ..keeper.activities(&policy, &self.guidance.time_zone, now)
+        };
+        (car, policy)
     }
 
     /// Every car's phase and interval, and when it is read next.
@@ -369,41 +403,68 @@ impl Poller {
                 self.enroll(cars).await;
             }
             Err(error) => {
-                self.next_list = later(now, LIST_RETRY);
+                self.next_list = later(now, LIST_RETRY.max(rest(&error, 1)));
                 self.note_failure(&error, None);
             }
         }
     }
 
-    /// Takes over the vehicle list: new cars appear, changed rights take effect, cars that are gone become unreachable.
+    /// Takes over the vehicle list, and says which cars the account has, so that each is kept by one account.
     async fn enroll(&mut self, cars: Vec<Car>) {
-        let listed: BTreeSet<Vin> = cars.iter().map(|car| car.vin.clone()).collect();
+        self.custody
+            .send_if_modified(|custody| custody.declare(self.account, &cars));
+        self.listed = cars;
+        for keeper in self.cars.values_mut() {
+            keeper.view.reachable = true;
+        }
+        self.settle().await;
+        let _ = self.roll.send(RollCall::Complete(self.account)).await;
+    }
+
+    /// Keeps the cars that are this account's to keep: new cars appear, changed rights take effect, cars that are gone
+    /// are shown no more.
+    async fn settle(&mut self) {
+        let custody = self.custody_seen.borrow_and_update().clone();
+        let listed = self.listed.iter().filter(|car| custody.keeps(self.account, &car.vin));
+        let cars: Vec<Car> = listed
+            .map(|car| Car {
+                rights: custody.rights(&car.vin),
+                ..car.clone()
+            })
+            .collect();
+        let kept: BTreeSet<Vin> = cars.iter().map(|car| car.vin.clone()).collect();
         for mut car in cars {
             let word = self.owners_words.get(&car.vin).cloned().unwrap_or_default();
             car.name = word.name.or(car.name);
             let vin = car.vin.clone();
             if let Some(keeper) = self.cars.get_mut(&vin) {
                 keeper.view.car = car;
-                keeper.view.reachable = true;
             } else {
                 info!(%vin, model = %car.model, "car found");
                 let pin = word.pin.unwrap_or(PinStatus::Missing);
                 let document = CarDocument::read(&self.store, &vin);
-                self.cars
-                    .insert(vin.clone(), Keeper::new(car, pin, document, self.clock.now()));
+                let mut keeper = Keeper::new(car, pin, document, self.clock.now());
+                if let Some(shown) = self.fleet.borrow().get(&vin) {
+                    // Another account kept it until now.
+                    keeper.inherit(shown, self.clock.now());
+                }
+                self.cars.insert(vin.clone(), keeper);
                 // The router is gone only when the bridge stops.
                 let _ = self.roll.send(RollCall::Appeared(self.account, vin.clone())).await;
             }
             self.show(&vin);
         }
-        let gone: Vec<Vin> = self.cars.keys().filter(|vin| !listed.contains(vin)).cloned().collect();
+        let gone: Vec<Vin> = self.cars.keys().filter(|vin| !kept.contains(vin)).cloned().collect();
         for vin in gone {
-            warn!(%vin, "car is not in the vehicle list any more: sold, or its share was withdrawn");
             self.cars.remove(&vin);
             self.herald.forget(&Subject::Car(vin.clone()));
-            self.fleet.send_if_modified(|fleet| fleet.remove(&vin).is_some());
+            if custody.keeper(&vin).is_some() {
+                info!(%vin, "car is kept by another account from now on");
+            } else {
+                warn!(%vin, "car is not in the vehicle list any more: sold, or its share was withdrawn");
+                self.fleet.send_if_modified(|fleet| fleet.remove(&vin).is_some());
+            }
         }
-        let _ = self.roll.send(RollCall::Complete(self.account)).await;
     }
 
     fn take_status(&mut self, vin: &Vin, result: Result<Frame, CallError>) {
@@ -413,6 +474,7 @@ impl Poller {
         match result {
             Ok(frame) => {
                 keeper.failures = 0;
+                keeper.rest = Duration::ZERO;
                 let verdict = keeper.accept(&frame, now);
                 debug!(%vin, ?verdict, "status read");
                 let happenings = keeper.compare(Some(verdict), now);
@@ -420,15 +482,18 @@ impl Poller {
                 self.show(vin);
                 self.tell(happenings);
             }
-            Err(CallError::Cloud(CloudError::NotPermitted)) => {
+            Err(error @ CallError::Cloud(CloudError::NotPermitted)) => {
                 keeper.failures = keeper.failures.saturating_add(1);
+                keeper.rest = rest(&error, keeper.failures);
                 keeper.view.reachable = false;
+                self.custody.send_if_modified(|custody| custody.bar(self.account, vin));
                 warn!(%vin, "the account may not read this car; the vehicle list is read again");
                 self.next_list = self.next_list.min(later(now, LIST_RETRY));
                 self.show(vin);
             }
             Err(error) => {
                 keeper.failures = keeper.failures.saturating_add(1);
+                keeper.rest = rest(&error, keeper.failures);
                 let failures = keeper.failures;
                 if failures == 1 {
                     self.note_failure(&error, Some(vin));
@@ -453,6 +518,7 @@ impl Poller {
     }
 
     fn lose_sight(&mut self) {
+        self.custody.send_if_modified(|custody| custody.step_back(self.account));
         for keeper in self.cars.values_mut() {
             keeper.view.reachable = false;
         }
@@ -479,6 +545,7 @@ impl Poller {
                     keeper.changed = Some(now);
                     keeper.last_read = None;
                     keeper.failures = 0;
+                    keeper.rest = Duration::ZERO;
                 }
                 return;
             }
@@ -539,9 +606,13 @@ impl Poller {
         }
     }
 
-    /// Puts the car into the fleet if anything about it changed.
+    /// Puts the car into the fleet if anything about it changed. One that another account has taken over meanwhile is
+    /// left to it.
     fn show(&self, vin: &Vin) {
         let Some(keeper) = self.cars.get(vin) else { return };
+        if !self.custody.borrow().keeps(self.account, vin) {
+            return;
+        }
         self.fleet.send_if_modified(|fleet| {
             let changed = fleet.get(vin).is_none_or(|shown| **shown != keeper.view);
             if changed {

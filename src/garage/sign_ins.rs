@@ -16,10 +16,6 @@ const RATION: [(usize, SignedDuration); 3] = [
     (5, SignedDuration::from_hours(1)),
     (20, SignedDuration::from_hours(24)),
 ];
-/// First pause after a failed sign-in; it doubles with every further failure.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(5);
-/// Longest pause between two attempts while they fail, apart from the ration.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 /// A computer that shows an earlier time has not set its clock yet; it would sign requests with a wrong one.
 const FIRST_PLAUSIBLE: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
@@ -82,14 +78,10 @@ impl SignIns {
         self.attempted.pop();
     }
 
-    /// The attempt failed. `jitter` is 0 to 1: up to a quarter is added to the pause, so that many bridges do not come
-    /// back in the same second.
-    pub fn failed(&mut self, now: Timestamp, jitter: f64) {
-        let pause = FIRST_BACK_OFF
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_BACK_OFF);
+    /// The attempt failed. `pause` says how long to wait after that many failures in a row.
+    pub fn failed(&mut self, now: Timestamp, pause: impl FnOnce(u32) -> Duration) {
         self.failures = self.failures.saturating_add(1);
-        self.paused_until = Some(later(now, pause.mul_f64(1.0 + jitter / 4.0)));
+        self.paused_until = Some(later(now, pause(self.failures)));
     }
 }
 
@@ -134,18 +126,17 @@ mod tests {
     }
 
     #[test]
-    fn failures_wait_ever_longer_up_to_five_minutes_and_a_quarter() {
+    fn failures_are_counted_until_one_succeeds() {
         let mut sign_ins = SignIns::default();
-        let mut pauses = Vec::new();
-        for _ in 0..9 {
-            sign_ins.failed(at(0), 0.0);
-            pauses.push(sign_ins.paused_until.unwrap().duration_since(at(0)).as_secs());
+        let wait = |failures: u32| Duration::from_secs(u64::from(failures) * 10);
+        for failures in 1..=3 {
+            sign_ins.failed(at(0), wait);
+            assert_eq!(sign_ins.allow(at(0)), Err(Wait::Until(at(failures * 10))));
         }
-        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-        sign_ins.failed(at(0), 1.0);
-        assert_eq!(sign_ins.allow(at(0)), Err(Wait::Until(at(375))));
         sign_ins.succeeded();
         assert_eq!(sign_ins.allow(at(0)), Ok(()));
+        sign_ins.failed(at(0), wait);
+        assert_eq!(sign_ins.allow(at(0)), Err(Wait::Until(at(10))));
     }
 
     #[test]
@@ -155,7 +146,7 @@ mod tests {
             if sign_ins.allow(at(second)).is_ok() {
                 sign_ins.begin(at(second));
                 sign_ins.not_sent();
-                sign_ins.failed(at(second), 0.0);
+                sign_ins.failed(at(second), |_| Duration::from_secs(300));
             }
         }
         assert!(sign_ins.allow(at(3600 + 300)).is_ok());

@@ -19,6 +19,7 @@ use crate::vehicle::intent::Reason;
 use crate::vehicle::state::ChargePlan;
 use crate::vehicle::{CarView, Command, Fleet, Vin};
 
+use super::conduct::conduct;
 use super::confirmation::Written;
 use super::later;
 use super::poller::{Notice, PollerHandle};
@@ -36,10 +37,12 @@ pub enum Outcome {
 /// What a write needs.
 #[derive(Clone)]
 pub struct Tools {
-    /// The account's session.
+    /// The session of the account that the command goes through.
     pub session: SessionHandle,
-    /// The poller that keeps the car.
-    pub poller: PollerHandle,
+    /// The poller of that account.
+    pub account: PollerHandle,
+    /// The poller that keeps the car, which may be another account's.
+    pub keeper: PollerHandle,
     /// The picture of all cars.
     pub fleet: watch::Receiver<Fleet>,
     /// The time.
@@ -91,18 +94,16 @@ struct Prepared {
 }
 
 async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&SecretString>) -> Result<Prepared, Refusal> {
+    let owner = tools.session.for_owner();
     // The vehicle list shows whether the token still lives, and is the only step that may be repeated when it does not.
-    let cars = tools
-        .session
-        .call(|session| async move { session.vehicles().await })
-        .await?;
+    let cars = owner.call(|session| async move { session.vehicles().await }).await?;
     let car = cars.iter().find(|car| car.vin == *vin).cloned();
-    tools.poller.tell(Notice::Listed(cars)).await;
+    tools.account.tell(Notice::Listed(cars)).await;
     let car = car.ok_or_else(|| Refusal {
         reason: Reason::UnknownVehicle,
         detail: "the car is not in the vehicle list any more".to_owned(),
     })?;
-    let session = tools.session.lease().await?.session;
+    let session = owner.lease().await?.session;
     let operate_password = match pin {
         Some(pin) => {
             session.sync_certificate().await?;
@@ -205,7 +206,7 @@ async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -
     } = prepared;
     let mut written = Written::new(command, &view, tools.clock.now());
     let answer = session.write(vin, &payload, operate_password.as_ref()).await;
-    tools.poller.tell(Notice::Boost(vin.clone())).await;
+    tools.keeper.tell(Notice::Boost(vin.clone())).await;
     match answer {
         Ok(accepted) => {
             debug!(%vin, command = command.name(), "the cloud has taken the command");
@@ -214,7 +215,7 @@ async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -
                 Some(ticket) => result(tools, vin, &ticket, accepted.timeout, accepted.interval).await,
             };
             if written.cloud_confirmed {
-                tools.poller.tell(Notice::Boost(vin.clone())).await;
+                tools.keeper.tell(Notice::Boost(vin.clone())).await;
             }
             Outcome::Written(written)
         }
@@ -224,7 +225,7 @@ async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -
         }
         Err(error) => {
             warn!(%vin, command = command.name(), %error, "command refused by the cloud");
-            Outcome::Refused(reason_of(&error))
+            Outcome::Refused(conduct(&error).reason)
         }
     }
 }
@@ -271,8 +272,10 @@ impl From<CallError> for Refusal {
         let reason = match &error {
             CallError::NoSession(NoSession::SignInNeeded(_)) => Reason::SignInNeeded,
             CallError::NoSession(NoSession::Stopping) => Reason::Stopping,
-            CallError::NoSession(NoSession::Unavailable { .. }) => Reason::CloudUnavailable,
-            CallError::Cloud(error) => reason_of(error),
+            CallError::NoSession(NoSession::Yielding { .. } | NoSession::Unavailable { .. }) => {
+                Reason::CloudUnavailable
+            }
+            CallError::Cloud(error) => conduct(error).reason,
         };
         Self {
             reason,
@@ -290,16 +293,6 @@ impl From<NoSession> for Refusal {
 impl From<CloudError> for Refusal {
     fn from(error: CloudError) -> Self {
         CallError::from(error).into()
-    }
-}
-
-fn reason_of(error: &CloudError) -> Reason {
-    match error {
-        CloudError::PinRejected { .. } => Reason::PinRejected,
-        CloudError::NotPermitted => Reason::MissingRight,
-        CloudError::SignInRejected => Reason::SignInNeeded,
-        error if error.is_transient() => Reason::CloudUnavailable,
-        _ => Reason::CloudRefused,
     }
 }
 

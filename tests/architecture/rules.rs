@@ -25,9 +25,12 @@ const PURE: &[&str] = &[
     "vehicle",
     "protocol",
     "homeassistant",
+    "garage::conduct",
+    "garage::custody",
     "garage::plan",
     "garage::slow::plan",
     "garage::slow::facts",
+    "garage::takeovers",
 ];
 
 /// What a pure module never names, not even in its tests.

@@ -159,6 +159,44 @@ fn failures_double_the_pause_up_to_a_quarter_of_an_hour() {
 }
 
 #[test]
+fn a_failure_may_ask_for_a_longer_rest_than_the_doubling_pause() {
+    let after = |rest| {
+        let car = Activities {
+            failures: 1,
+            rest: Duration::from_secs(rest),
+            ..doing(Activity::Driving)
+        };
+        seconds(&car, &POLICY)
+    };
+    assert_eq!(after(0), Some(30));
+    assert_eq!(after(3_600), Some(3_600));
+}
+
+#[test]
+fn an_account_left_to_somebody_else_is_not_read_before_that_is_over() {
+    let car = Activities {
+        yields_until: Some(at(600)),
+        boost_until: Some(at(60)),
+        failures: 1,
+        ..doing(Activity::Driving)
+    };
+    assert_eq!(Phase::of(&car, &POLICY, at(0)).name(), "yielding");
+    assert_eq!(next_poll(None, &car, &POLICY, &AMPLE, at(0)), Some(at(600)));
+    let long_ago = Some(at(-3_600));
+    assert_eq!(next_poll(long_ago, &car, &POLICY, &AMPLE, at(0)), Some(at(600)));
+    assert_eq!(Phase::of(&car, &POLICY, at(600)).name(), "backoff");
+    let paused = Policy {
+        enabled: false,
+        ..POLICY
+    };
+    let car = Activities {
+        boost_until: None,
+        ..car
+    };
+    assert_eq!(Phase::of(&car, &paused, at(0)).name(), "paused");
+}
+
+#[test]
 fn profiles_change_all_three_intervals() {
     let intervals = |profile| {
         let Policy {

@@ -29,6 +29,7 @@ use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use crate::vehicle::transitions::CloudMessage;
 use crate::vehicle::{CarView, Command, Fleet, Happening, Vin};
 
+use super::custody::Custody;
 use super::guidance::Guidance;
 use super::later;
 use super::picture::painter::Package;
@@ -80,6 +81,8 @@ impl SlowHandle {
 pub struct Tools {
     /// The cars.
     pub fleet: watch::Receiver<Fleet>,
+    /// Which account keeps which car.
+    pub custody: watch::Receiver<Custody>,
     /// The time.
     pub clock: Clock,
     /// What is left of the day's requests, and the owner's time zone.
@@ -185,6 +188,8 @@ impl SlowReads {
             }
             let nap = later(now, LONGEST_NAP);
             let next = self.timetable.next(&self.ration(), now).filter(|_| call.is_none());
+            let yields_until = self.session.yields_until();
+            let next = next.map(|next| yields_until.map_or(next, |until| next.max(until)));
             tokio::select! {
                 () = cancel.cancelled() => return,
                 done = settled(&mut call) => self.take(done).await,
@@ -252,7 +257,11 @@ impl SlowReads {
             }
             *before = glance;
         }
-        self.timetable.retain_cars(|vin| fleet.contains_key(vin));
+        let custody = self.tools.custody.borrow();
+        let is_kept = |vin: &Vin| custody.keeps(self.account, vin);
+        self.cars.retain(|vin, _| is_kept(vin));
+        self.timetable
+            .retain_cars(|vin| fleet.contains_key(vin) && is_kept(vin));
         self.pictures.retain(|vin, _| fleet.contains_key(vin));
         updates
     }
@@ -264,10 +273,14 @@ impl SlowReads {
         if let Some((invitation, accept)) = self.replies.pop_front() {
             return Some(Box::pin(async move {
                 let result = session
+                    .for_owner()
                     .call(|session| answer(session, invitation.clone(), accept))
                     .await;
                 Done::Replied(invitation, accept, result)
             }));
+        }
+        if self.session.yields_until().is_some_and(|until| now < until) {
+            return None;
         }
         let errand = self.timetable.take_due(&self.ration(), now)?;
         let question = Question {

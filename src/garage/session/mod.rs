@@ -3,162 +3,39 @@
 //! Everyone else borrows a [`Lease`]: a copy of the session good for a few calls. When the cloud says that the session is
 //! gone, the borrower asks for a renewal; however many ask at once, the session is renewed once. Reads go one after the
 //! other through the poller, while every commander talks to the cloud itself, so no command ever waits behind a read.
+//!
+//! When another client took the account over, the bridge gives way to it for a while: nobody gets a lease before that is
+//! over, except on behalf of the owner.
+
+mod handle;
+mod status;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::cloud::{CloudError, Credentials, Gateway, Session};
-
-use super::keepsake::{Keepsake, ServerPin};
-use super::sign_ins::{SignIns, Wait};
 use crate::store::Store;
+
+pub use self::handle::{CallError, Lease, NoSession, SessionHandle};
+pub use self::status::{AccountStatus, Problem, SignIn};
+
+use self::handle::{Ask, Behalf};
+use super::conduct::conduct;
+use super::keepsake::{Keepsake, ServerPin};
+use super::later;
+use super::sign_ins::{SignIns, Wait};
+use super::takeovers::{self, Takeovers};
 
 /// Requests for a lease that may wait while a sign-in is under way.
 const WAITING_LEASES: usize = 64;
-/// How an account stands, for everyone who shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountStatus {
-    /// Where the sign-in stands.
-    pub sign_in: SignIn,
-    /// What went wrong last, until something succeeds.
-    pub problem: Option<Problem>,
-    /// Until when the certificates are valid that this account is used with.
-    pub certificates_expire: Option<Timestamp>,
-}
-
-/// Where the sign-in stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignIn {
-    /// Not signed in yet, or between two attempts.
-    Waiting,
-    /// Signed in.
-    Done,
-    /// The password was refused. Nothing is sent until it is changed.
-    Refused,
-}
-
-/// A problem in the words of the `bridge_last_error` entity, with its whole text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// One of the stable codes of `bridge_last_error`.
-    pub code: &'static str,
-    /// What happened, what the bridge does and what the owner can do.
-    pub text: String,
-}
-
-impl Problem {
-    fn of(error: &CloudError) -> Self {
-        Self {
-            code: error.code(),
-            text: error.to_string(),
-        }
-    }
-}
-
-/// Why there is no session to borrow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoSession {
-    /// The owner must act: the password was refused, or the certificate cannot be used.
-    #[error("{0}")]
-    SignInNeeded(String),
-    /// It will be tried again by itself.
-    #[error("{problem}; next attempt at {next_attempt}")]
-    Unavailable {
-        /// What went wrong last.
-        problem: String,
-        /// When the next attempt is due.
-        next_attempt: Timestamp,
-    },
-    /// The bridge is stopping.
-    #[error("the bridge is stopping")]
-    Stopping,
-}
-
-/// Why a call did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// There was no session to make it with.
-    #[error(transparent)]
-    NoSession(#[from] NoSession),
-    /// The cloud, or the way to it, refused.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
-}
-
-/// A copy of the account's session, good for a few calls.
-#[derive(Clone)]
-pub struct Lease {
-    /// The session to call with.
-    pub session: Session,
-    /// Which renewal it is, so that a lost session is renewed only once.
-    generation: u64,
-}
-
-enum Ask {
-    Lease(oneshot::Sender<Result<Lease, NoSession>>),
-    Renew {
-        lost: u64,
-        reply: oneshot::Sender<Result<Lease, NoSession>>,
-    },
-    Learned(Box<Session>),
-    SignInAfresh,
-}
-
-/// The way in to the session task.
-#[derive(Clone)]
-pub struct SessionHandle(mpsc::Sender<Ask>);
-
-impl SessionHandle {
-    /// Borrows the session, signing in first where that is needed and allowed.
-    pub async fn lease(&self) -> Result<Lease, NoSession> {
-        self.ask(Ask::Lease).await
-    }
-
-    /// Makes one call. If the cloud says that the session is gone, it is renewed and the call is made once more, so this
-    /// is for calls that may be repeated: never for a write.
-    pub async fn call<T, F>(&self, call: impl Fn(Session) -> F) -> Result<T, CallError>
-    where
-        F: Future<Output = Result<T, CloudError>>,
-    {
-        let lease = self.lease().await?;
-        match call(lease.session).await {
-            Err(CloudError::SessionLost) => {
-                let lease = self.renew(lease.generation).await?;
-                Ok(call(lease.session).await?)
-            }
-            result => Ok(result?),
-        }
-    }
-
-    /// Tells the session task that a call taught the session something worth keeping, such as a model's path.
-    pub fn learned(&self, session: Session) {
-        // Losing this only costs one more look-up after the next start.
-        let _ = self.0.try_send(Ask::Learned(Box::new(session)));
-    }
-
-    /// Gives up the session and signs in afresh, unless that was done less than a minute ago.
-    pub fn sign_in_afresh(&self) {
-        if self.0.try_send(Ask::SignInAfresh).is_err() {
-            warn!("the session is busy; it is not signed in afresh");
-        }
-    }
-
-    async fn renew(&self, lost: u64) -> Result<Lease, NoSession> {
-        self.ask(|reply| Ask::Renew { lost, reply }).await
-    }
-
-    async fn ask(
-        &self,
-        ask: impl FnOnce(oneshot::Sender<Result<Lease, NoSession>>) -> Ask,
-    ) -> Result<Lease, NoSession> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(ask(reply)).await.map_err(|_| NoSession::Stopping)?;
-        answer.await.unwrap_or(Err(NoSession::Stopping))
-    }
-}
+/// Longest time without a look at the clock.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 /// The way into the cloud for one account.
 pub struct Door {
@@ -168,23 +45,26 @@ pub struct Door {
     pub server_pin: Option<ServerPin>,
     /// How to sign in.
     pub credentials: Credentials,
+    /// How long to give way when another client signs in; no time means not at all.
+    pub yield_for: Duration,
 }
 
 /// The task that owns an account's session.
 pub struct SessionTask {
-    gateway: Gateway,
-    server_pin: Option<ServerPin>,
-    credentials: Credentials,
+    door: Door,
     device_id: String,
     keepsake: Keepsake,
     clock: Clock,
     asks: mpsc::Receiver<Ask>,
     status: AccountStatus,
     watcher: mpsc::Sender<(usize, AccountStatus)>,
+    yielding: watch::Sender<Option<Timestamp>>,
     account: usize,
     state: State,
     generation: u64,
-    sign_ins: SignIns,
+    /// When the token in use was given out.
+    renewed: Timestamp,
+    record: Record,
     store: Store,
 }
 
@@ -192,6 +72,15 @@ enum State {
     SignedOut,
     SignedIn(Session),
     Refused(String),
+}
+
+/// What is remembered of an account across restarts, apart from its secrets.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Record {
+    #[serde(flatten)]
+    sign_ins: SignIns,
+    #[serde(default)]
+    takeovers: Takeovers,
 }
 
 impl SessionTask {
@@ -204,83 +93,111 @@ impl SessionTask {
         clock: Clock,
         (account, watcher): (usize, mpsc::Sender<(usize, AccountStatus)>),
     ) -> (Self, SessionHandle) {
-        let Door {
-            gateway,
-            server_pin,
-            credentials,
-        } = door;
         let (ask, asks) = mpsc::channel(WAITING_LEASES);
-        let device_id = keepsake.device_id();
-        let sign_ins = store.read(&keepsake.document()).unwrap_or_else(|error| {
+        let record: Option<Record> = store.read(&keepsake.document()).unwrap_or_else(|error| {
             warn!(account = %keepsake.account(), %error, "earlier sign-ins are not known");
             None
         });
-        let state = if keepsake.was_refused(&credentials.password) {
+        let mut record = record.unwrap_or_default();
+        if door.yield_for.is_zero() {
+            record.takeovers.end();
+        }
+        let state = if keepsake.was_refused(&door.credentials.password) {
             State::Refused(CloudError::SignInRejected.to_string())
         } else {
             keepsake
                 .session()
                 .and_then(|saved| {
-                    gateway
+                    door.gateway
                         .resume(saved)
                         .inspect_err(|error| info!(%error, "signing in afresh"))
                         .ok()
                 })
                 .map_or(State::SignedOut, State::SignedIn)
         };
+        let renewed = match &state {
+            State::SignedIn(session) => session.signed_in_at(),
+            State::SignedOut | State::Refused(_) => Timestamp::MIN,
+        };
+        let (yielding, yielding_seen) = watch::channel(record.takeovers.yields_until(clock.now()));
         let task = Self {
-            gateway,
-            server_pin,
-            credentials,
-            device_id,
+            door,
+            device_id: keepsake.device_id(),
             keepsake,
             clock,
             asks,
-            status: AccountStatus {
-                sign_in: SignIn::Waiting,
-                problem: None,
-                certificates_expire: None,
-            },
+            status: AccountStatus::unknown(),
             watcher,
+            yielding,
             account,
             state,
             generation: 0,
-            sign_ins: sign_ins.unwrap_or_default(),
+            renewed,
+            record,
             store,
         };
-        (task, SessionHandle(ask))
+        let handle = SessionHandle {
+            asks: ask,
+            yielding: yielding_seen,
+            behalf: Behalf::Bridge,
+        };
+        (task, handle)
     }
 
     /// Serves leases until cancelled. The session stays valid at the cloud, so that the next start can go on with it.
     pub async fn run(mut self, cancel: CancellationToken) {
         self.show(None).await;
         loop {
+            let clock = self.clock;
+            let wake = self.next_wake(clock.now());
             let ask = tokio::select! {
                 () = cancel.cancelled() => return,
-                ask = self.asks.recv() => ask,
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => ask,
+                    None => return,
+                },
+                () = clock.sleep_until(wake) => {
+                    // What is shown follows the clock: a pause may be over, the clock may have been set.
+                    self.show(self.status.problem.clone()).await;
+                    continue;
+                }
             };
             match ask {
-                None => return,
-                Some(Ask::Lease(reply)) => {
-                    let lease = self.lease().await;
+                Ask::Lease(behalf, reply) => {
+                    let lease = self.lease(behalf).await;
                     // The asker may have given up; nobody else waits for this answer.
                     let _ = reply.send(lease);
                 }
-                Some(Ask::Renew { lost, reply }) => {
+                Ask::Renew { lost, behalf, reply } => {
                     if lost == self.generation {
                         self.renew().await;
                     }
-                    let lease = self.lease().await;
+                    let lease = self.lease(behalf).await;
                     let _ = reply.send(lease);
                 }
-                Some(Ask::Learned(session)) => self.keepsake.keep(&session.saved()),
-                Some(Ask::SignInAfresh) => self.sign_in_afresh().await,
+                Ask::SignInAfresh => self.sign_in_afresh().await,
+                Ask::ComeBack => self.come_back().await,
             }
         }
     }
 
-    async fn lease(&mut self) -> Result<Lease, NoSession> {
+    fn next_wake(&self, now: Timestamp) -> Timestamp {
+        let nap = later(now, LONGEST_NAP);
+        self.record
+            .takeovers
+            .yields_until(now)
+            .map_or(nap, |until| until.min(nap))
+    }
+
+    async fn lease(&mut self, behalf: Behalf) -> Result<Lease, NoSession> {
+        let now = self.clock.now();
+        // Calls are signed with the time, so a clock that is not set spoils them all, with a session too.
+        if self.record.sign_ins.allow(now) == Err(Wait::ClockNotSet) {
+            self.show(None).await;
+            return Err(self.unavailable());
+        }
         if matches!(self.state, State::SignedOut) {
+            self.give_way(behalf, now)?;
             self.sign_in().await?;
         }
         match &self.state {
@@ -293,7 +210,21 @@ impl SessionTask {
         }
     }
 
-    /// The token was refused: refresh it, which evicts nobody; failing that, the next lease signs in.
+    /// Nobody signs in while another client has the account, except on behalf of the owner.
+    fn give_way(&mut self, behalf: Behalf, now: Timestamp) -> Result<(), NoSession> {
+        match self.record.takeovers.yields_until(now) {
+            None => Ok(()),
+            Some(until) if behalf == Behalf::Bridge => Err(NoSession::Yielding { until }),
+            Some(_) if self.record.sign_ins.allow(now).is_err() => Err(self.unavailable()),
+            Some(_) => {
+                info!(account = %self.keepsake.account(), "the owner asks for something: no longer giving way");
+                Ok(())
+            }
+        }
+    }
+
+    /// The token was refused: refresh it, which evicts nobody; failing that, the next lease signs in, unless another
+    /// client did so and the bridge gives way to it.
     async fn renew(&mut self) {
         let State::SignedIn(session) = &mut self.state else {
             return;
@@ -302,6 +233,7 @@ impl SessionTask {
             Ok(()) => {
                 info!(account = %self.keepsake.account(), "token refreshed");
                 self.generation += 1;
+                self.renewed = self.clock.now();
                 self.keepsake.keep(&session.saved());
                 self.reach_the_disk().await;
                 self.show(None).await;
@@ -311,9 +243,23 @@ impl SessionTask {
                 self.show(Some(Problem::of(&error))).await;
             }
             Err(error) => {
-                info!(account = %self.keepsake.account(), %error, "token could not be refreshed, signing in afresh");
+                let (expires, now) = (session.token_expires(), self.clock.now());
+                let refused = matches!(error, CloudError::SessionLost);
+                let taken_over = refused && takeovers::is_takeover(expires, self.renewed, now);
                 self.state = State::SignedOut;
                 self.keepsake.forget_session();
+                if taken_over && !self.door.yield_for.is_zero() {
+                    self.record.takeovers.begin(self.door.yield_for, now);
+                    self.keep_record();
+                    let until = self.record.takeovers.yields_until(now);
+                    info!(
+                        account = %self.keepsake.account(), until = until.map(tracing::field::display),
+                        "another client, such as the official app, signed in: giving way to it"
+                    );
+                } else {
+                    info!(account = %self.keepsake.account(), %error, "token could not be refreshed, signing in afresh");
+                }
+                self.show(None).await;
             }
         }
     }
@@ -321,7 +267,7 @@ impl SessionTask {
     /// Somebody wants a new session. A refused password is not tried again, and a session is not given up for a sign-in
     /// that is not allowed yet.
     async fn sign_in_afresh(&mut self) {
-        if matches!(self.state, State::Refused(_)) || self.sign_ins.allow(self.clock.now()).is_err() {
+        if matches!(self.state, State::Refused(_)) || self.record.sign_ins.allow(self.clock.now()).is_err() {
             info!(account = %self.keepsake.account(), "not signed in afresh now");
             return;
         }
@@ -332,41 +278,54 @@ impl SessionTask {
         let _ = self.sign_in().await;
     }
 
+    /// The owner wants news: what comes of it is told by the account's status.
+    async fn come_back(&mut self) {
+        if self.record.takeovers.yields_until(self.clock.now()).is_some() {
+            let _ = self.lease(Behalf::Owner).await;
+        }
+    }
+
     async fn sign_in(&mut self) -> Result<(), NoSession> {
         let now = self.clock.now();
-        if self.sign_ins.allow(now).is_err() {
+        if self.record.sign_ins.allow(now).is_err() {
             return Err(self.unavailable());
         }
-        self.sign_ins.begin(now);
-        self.keep_sign_ins();
+        self.record.sign_ins.begin(now);
+        self.record.takeovers.end();
+        self.keep_record();
         self.reach_the_disk().await;
-        match self.gateway.sign_in(&self.credentials, &self.device_id).await {
+        match self.door.gateway.sign_in(&self.door.credentials, &self.device_id).await {
             Ok(session) => {
                 info!(account = %self.keepsake.account(), "signed in");
                 self.keepsake.keep(&session.saved());
                 self.reach_the_disk().await;
-                if let Some(pin) = &mut self.server_pin {
-                    pin.keep(self.gateway.seen_fingerprint());
+                if let Some(pin) = &mut self.door.server_pin {
+                    pin.keep(self.door.gateway.seen_fingerprint());
                 }
                 self.generation += 1;
-                self.sign_ins.succeeded();
+                self.renewed = self.clock.now();
+                self.record.sign_ins.succeeded();
                 self.state = State::SignedIn(session);
                 self.show(None).await;
                 Ok(())
             }
             Err(error @ CloudError::SignInRejected) => {
                 warn!(account = %self.keepsake.account(), %error, "sign-in refused; it is not tried again by itself");
-                self.keepsake.mark_refused(&self.credentials.password);
+                self.keepsake.mark_refused(&self.door.credentials.password);
                 self.state = State::Refused(error.to_string());
                 self.show(Some(Problem::of(&error))).await;
                 Err(NoSession::SignInNeeded(error.to_string()))
             }
             Err(error) => {
-                if matches!(error, CloudError::Unreachable(_)) {
-                    self.sign_ins.not_sent();
-                    self.keep_sign_ins();
+                if error.was_not_sent() {
+                    self.record.sign_ins.not_sent();
+                    self.keep_record();
                 }
-                self.sign_ins.failed(self.clock.now(), jitter());
+                let conduct = conduct(&error);
+                let now = self.clock.now();
+                self.record
+                    .sign_ins
+                    .failed(now, |failures| conduct.pause(failures, jitter()));
                 let problem = Problem::of(&error);
                 if self.status.problem.as_ref() != Some(&problem) {
                     warn!(account = %self.keepsake.account(), %error, "sign-in failed; it is tried again, ever more rarely");
@@ -377,8 +336,8 @@ impl SessionTask {
         }
     }
 
-    fn keep_sign_ins(&self) {
-        if let Err(error) = self.store.write(&self.keepsake.document(), &self.sign_ins) {
+    fn keep_record(&self) {
+        if let Err(error) = self.store.write(&self.keepsake.document(), &self.record) {
             warn!(account = %self.keepsake.account(), %error, "the sign-ins cannot be counted across restarts");
         }
     }
@@ -391,11 +350,14 @@ impl SessionTask {
     }
 
     fn unavailable(&self) -> NoSession {
-        let problem = self.status.problem.as_ref().map(|problem| problem.text.clone());
+        let problem = match &self.status.problem {
+            Some(problem) if problem.needs_owner => return NoSession::SignInNeeded(problem.text.clone()),
+            problem => problem.as_ref().map(|problem| problem.text.clone()),
+        };
         let now = self.clock.now();
-        match self.sign_ins.allow(now) {
+        match self.record.sign_ins.allow(now) {
             Err(Wait::ClockNotSet) => NoSession::Unavailable {
-                problem: "the computer's clock is not set yet, so the bridge does not sign in".to_owned(),
+                problem: "the computer's clock is not set yet, so nothing can be signed".to_owned(),
                 next_attempt: now,
             },
             wait => NoSession::Unavailable {
@@ -406,20 +368,19 @@ impl SessionTask {
     }
 
     async fn show(&mut self, problem: Option<Problem>) {
+        let now = self.clock.now();
+        let yields_until = self.record.takeovers.yields_until(now);
+        self.yielding
+            .send_if_modified(|shown| std::mem::replace(shown, yields_until) != yields_until);
         let (sign_in, problem) = match &self.state {
+            State::Refused(_) => (SignIn::Refused, Some(Problem::of(&CloudError::SignInRejected))),
+            _ if self.record.sign_ins.allow(now) == Err(Wait::ClockNotSet) => (SignIn::ClockNotSet, problem),
             State::SignedIn(_) => (SignIn::Done, problem),
-            State::SignedOut => (SignIn::Waiting, problem),
-            State::Refused(text) => (
-                SignIn::Refused,
-                Some(Problem {
-                    code: "auth",
-                    text: text.clone(),
-                }),
-            ),
+            State::SignedOut => (yields_until.map_or(SignIn::Waiting, SignIn::Yielding), problem),
         };
         let certificates_expire = match &self.state {
             State::SignedIn(session) => session.certificates_expire(),
-            State::SignedOut | State::Refused(_) => self.gateway.app_certificate_expires(),
+            State::SignedOut | State::Refused(_) => self.door.gateway.app_certificate_expires(),
         };
         let status = AccountStatus {
             sign_in,
