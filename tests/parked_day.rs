@@ -11,7 +11,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use support::at_work::AtWork;
@@ -52,13 +52,13 @@ async fn a_day_of_a_parked_car_is_quiet_and_repeats_nothing() {
         .world
         .control(reqwest::Method::POST, &path, Some(json!({"name": "asleep"})))
         .await;
-    let started = simulated_now(&at_work);
+    let started = at_work.world.now();
     let before = at_work.listener.messages().len();
     // What the first words of the day are compared with.
     let mut last: BTreeMap<String, String> = at_work.listener.latest();
 
     eventually("a simulated day is over", PATIENCE, async || {
-        (simulated_now(&at_work).duration_since(started) >= DAY).then_some(())
+        (at_work.world.now().duration_since(started) >= DAY).then_some(())
     })
     .await;
 
@@ -97,13 +97,4 @@ async fn a_day_of_a_parked_car_is_quiet_and_repeats_nothing() {
     for vin in &vins {
         assert_eq!(latest[&format!("leapmotor2mqtt/{vin}/availability")], "online");
     }
-}
-
-/// The time in the simulated world, from the clock that everybody follows.
-fn simulated_now(at_work: &AtWork) -> Timestamp {
-    let clock = &at_work.world.cloud["clock"];
-    let moment = |key: &str| clock[key].as_str().unwrap().parse::<Timestamp>().unwrap();
-    let passed = Timestamp::now().duration_since(moment("wall_start")).as_secs_f64();
-    let factor = clock["factor"].as_f64().unwrap();
-    moment("start") + SignedDuration::from_secs_f64(passed * factor)
 }

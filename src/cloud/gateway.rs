@@ -52,6 +52,26 @@ pub struct CallNote {
     pub failed: bool,
 }
 
+/// A call that is noted when it ends, also when nobody waits for its answer any more: the cloud has seen it.
+struct UnderWay<'a> {
+    observer: Option<&'a Observer>,
+    vin: Option<Vin>,
+    started: Instant,
+    failed: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(observer) = self.observer {
+            observer(CallNote {
+                vin: self.vin.take(),
+                took: self.started.elapsed(),
+                failed: self.failed,
+            });
+        }
+    }
+}
+
 impl Gateway {
     /// Checks the settings and makes ready; nothing is sent yet.
     pub fn new(settings: CloudSettings, certificate: AppCertificate, clock: Clock) -> Result<Self, CloudError> {
@@ -171,18 +191,17 @@ impl Gateway {
     ) -> Result<Answer, CloudError> {
         let stamp = (self.0.stamp)(&self.0.clock);
         let request = Request::new(call, &self.0.settings, device_id, caller, stamp);
-        let started = Instant::now();
+        let mut under_way = UnderWay {
+            observer: self.0.observer.get(),
+            vin: call.vin(),
+            started: Instant::now(),
+            failed: true,
+        };
         let answer = client.send(request).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status);
-        let took = started.elapsed();
-        if let Some(observer) = self.0.observer.get() {
-            observer(CallNote {
-                vin: call.vin(),
-                took,
-                failed: answer.as_ref().map_or(true, envelope::refuses),
-            });
-        }
-        let took_ms = took.as_secs_f64() * 1000.0;
+        let took_ms = under_way.started.elapsed().as_secs_f64() * 1000.0;
+        under_way.failed = answer.as_ref().map_or(true, envelope::refuses);
+        drop(under_way);
         tracing::debug!(path = call.path(), status, took_ms, "cloud call");
         answer
     }

@@ -10,8 +10,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::cloud::{CallNote, Gateway};
@@ -38,6 +39,8 @@ const DOCUMENT: &str = "requests";
 const NOTES: usize = 1024;
 /// Calls from which the usual time of an answer is worked out.
 const LATENCIES: usize = 50;
+/// How long the last notes may take when the bridge stops.
+const LAST_NOTES: Duration = Duration::from_secs(1);
 /// How often the counts are written down.
 const KEEPING: Duration = Duration::from_secs(60);
 
@@ -120,7 +123,7 @@ impl Ledger {
     pub async fn run(mut self, cancel: CancellationToken) {
         loop {
             let now = self.clock.now();
-            self.day.turn(today(now, &self.time_zone));
+            self.turn(now);
             let standing = self.day.standing(midnight_after(now, &self.time_zone));
             let wake = standing.resets.min(later(now, NOW_AND_THEN));
             self.standing.send_if_modified(|shown| {
@@ -138,10 +141,31 @@ impl Ledger {
                 () = clock.sleep_until(wake) => {}
             }
         }
+        // Calls that were under way are noted as their tasks end, and with the last of those the notes end.
+        let last_notes = async {
+            while let Some((account, note)) = self.notes.recv().await {
+                self.count(account, note);
+            }
+        };
+        if timeout(LAST_NOTES, last_notes).await.is_err() {
+            debug!("calls to the cloud are still under way; they are not counted");
+        }
         self.write();
     }
 
+    /// Begins a new day when it is time to.
+    fn turn(&mut self, now: Timestamp) {
+        let today = today(now, &self.time_zone);
+        if self.day.date != today {
+            for (account, requests) in self.day.accounts.iter().enumerate() {
+                info!(date = %self.day.date, account, requests, "a day of requests to the cloud is over");
+            }
+            self.day.turn(today);
+        }
+    }
+
     fn count(&mut self, account: usize, note: CallNote) {
+        self.turn(self.clock.now());
         self.latencies.truncate(LATENCIES - 1);
         self.latencies.push_front(note.took);
         self.day.count(account, note);

@@ -302,6 +302,8 @@ fn cleared(topic: String) -> Retained {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::homeassistant::{Device, Past};
     use crate::mqtt::fixture;
@@ -466,6 +468,31 @@ mod tests {
         publisher.start_over();
         publisher.announce(now());
         assert_eq!(topics(&mut publisher).into_iter().collect::<BTreeSet<_>>(), before);
+    }
+
+    #[test]
+    fn however_long_the_broker_is_away_every_topic_waits_at_most_once() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        publisher.announce(now());
+        let known = topics(&mut publisher).len();
+        for minute in 1..=1_000 {
+            let now = now() + SignedDuration::from_mins(minute);
+            publisher.take_fact(FactUpdate {
+                subject: Subject::Bridge,
+                key: "bridge_mqtt_since",
+                value: Some(Value::Time(now)),
+            });
+            publisher.take_time();
+            publisher.refresh(now);
+        }
+        let waiting = topics(&mut publisher);
+        let distinct: BTreeSet<&String> = waiting.iter().collect();
+        assert_eq!(distinct.len(), waiting.len());
+        assert!((1..=known).contains(&waiting.len()), "{} of {known}", waiting.len());
+        publisher.start_over();
+        publisher.announce(now());
+        assert_eq!(topics(&mut publisher).len(), known + 1, "with the new fact");
     }
 
     #[test]

@@ -9,14 +9,14 @@ use super::world::World;
 
 /// A bridge at work: the world around it, the broker, somebody who listens.
 pub struct AtWork {
-    /// The simulated cloud and everybody's files.
-    pub world: World,
-    /// The broker.
-    pub broker: Mosquitto,
+    /// The bridge. It ends first, while there still is a file to show its log from.
+    pub bridge: Program,
     /// Hears every message.
     pub listener: Listener,
-    /// The bridge.
-    pub bridge: Program,
+    /// The broker.
+    pub broker: Mosquitto,
+    /// The simulated cloud and everybody's files.
+    pub world: World,
     /// The first car.
     pub vin: String,
 }
@@ -42,10 +42,10 @@ impl AtWork {
         let bridge = world.bridge(&configuration);
         let vin = world.vin(0);
         let at_work = Self {
-            world,
-            broker,
-            listener,
             bridge,
+            listener,
+            broker,
+            world,
             vin,
         };
         at_work.listener.expect("leapmotor2mqtt/bridge/state", "online").await;

