@@ -4,6 +4,7 @@
 //! back from a command to its row.
 
 mod build;
+mod families;
 mod lists;
 mod parameters;
 mod table;

@@ -1,27 +1,13 @@
 //! The table of commands. Adding a command is adding a row, a variant of [`Command`] and its payload.
 
-use super::Confirmation::{Cloud, State};
+use super::Confirmation::State;
 use super::Precondition::{InPark, NotMoving, Plugged};
+use super::families::{
+    BATTERY_PREHEAT, CLIMATE, CLIMATE_SCHEDULE, FUEL_HEATING, HEALTHY_CHARGING, MIRRORS, ON3, PREPARE_SCHEDULE, ROW,
+    SENTRY, SOFTWARE, STEERING_WHEEL, SUNROOF, SUNSHADE, WINDOWS,
+};
 use super::{Command, EffectGroup, Risk, Spec, build, lists};
 use crate::vehicle::Model;
-
-/// What most rows have in common; a row takes from it what it does not say itself, the first one even the command.
-const ROW: Spec = Spec {
-    name: "",
-    aliases: &[],
-    doc: "",
-    parameters: &[],
-    right: &[],
-    ability: &[],
-    unsupported: &[],
-    needs_pin: true,
-    risk: Risk::Comfort,
-    effect_group: EffectGroup::Lock,
-    preconditions: &[],
-    confirmation: Cloud,
-    variant_of: None,
-    build: |_| Ok(Command::Lock),
-};
 
 /// Every command, in the order of the documents.
 pub static COMMANDS: &[Spec] = &[
@@ -562,118 +548,3 @@ pub static COMMANDS: &[Spec] = &[
         ..SOFTWARE
     },
 ];
-
-const BATTERY_PREHEAT: Spec = Spec {
-    // One source says 190, the id of the charging plan; 160 is the command's own id, and the T03 has it.
-    right: &[190, 160],
-    effect_group: EffectGroup::BatteryPreheat,
-    confirmation: State,
-    build: |_| Ok(Command::BatteryPreheat(true)),
-    ..ROW
-};
-
-const CLIMATE: Spec = Spec {
-    right: &[170],
-    ability: &[6, 8, 9, 17],
-    effect_group: EffectGroup::Climate,
-    confirmation: State,
-    ..ROW
-};
-
-const CLIMATE_SCHEDULE: Spec = Spec {
-    right: &[171],
-    ability: &[9, 17],
-    effect_group: EffectGroup::ClimateSchedule,
-    ..ROW
-};
-
-const PREPARE_SCHEDULE: Spec = Spec {
-    right: &[361, 360],
-    ability: &[38],
-    effect_group: EffectGroup::PrepareSchedule,
-    ..ROW
-};
-
-const SENTRY: Spec = Spec {
-    right: &[220],
-    ability: &[50],
-    effect_group: EffectGroup::Sentry,
-    confirmation: State,
-    ..ROW
-};
-
-const WINDOWS: Spec = Spec {
-    right: &[230],
-    ability: &[12, 20, 36],
-    risk: Risk::Opening,
-    effect_group: EffectGroup::Windows,
-    preconditions: &[NotMoving],
-    confirmation: State,
-    build: build::windows,
-    ..ROW
-};
-
-const SUNSHADE: Spec = Spec {
-    right: &[161, 240],
-    ability: &[11],
-    risk: Risk::Opening,
-    effect_group: EffectGroup::Sunshade,
-    preconditions: &[NotMoving],
-    confirmation: State,
-    build: build::sunshade,
-    ..ROW
-};
-
-const SUNROOF: Spec = Spec {
-    right: &[160],
-    ability: &[25],
-    risk: Risk::Opening,
-    effect_group: EffectGroup::Sunroof,
-    preconditions: &[NotMoving],
-    confirmation: State,
-    ..ROW
-};
-
-const STEERING_WHEEL: Spec = Spec {
-    right: &[320],
-    ability: &[15],
-    effect_group: EffectGroup::SteeringWheel,
-    confirmation: State,
-    ..ROW
-};
-
-const MIRRORS: Spec = Spec {
-    right: &[440],
-    effect_group: EffectGroup::Mirrors,
-    confirmation: State,
-    ..ROW
-};
-
-const FUEL_HEATING: Spec = Spec {
-    right: &[380],
-    ability: &[40],
-    effect_group: EffectGroup::FuelHeating,
-    ..ROW
-};
-
-const HEALTHY_CHARGING: Spec = Spec {
-    right: &[480],
-    effect_group: EffectGroup::HealthyCharging,
-    confirmation: State,
-    ..ROW
-};
-
-const ON3: Spec = Spec {
-    right: &[410],
-    ability: &[46],
-    risk: Risk::Driving,
-    effect_group: EffectGroup::Drive,
-    preconditions: &[NotMoving, InPark],
-    ..ROW
-};
-
-const SOFTWARE: Spec = Spec {
-    risk: Risk::Driving,
-    effect_group: EffectGroup::Software,
-    ..ROW
-};
