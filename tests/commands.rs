@@ -31,57 +31,76 @@ const FLEET: [&str; 9] = ["C10", "C10", "C10", "C10", "C10", "C10", "C10-REEV", 
 const RECORDED_DATES: [&str; 3] = ["2026-09-22", "2026-05-16", "2026-10-01"];
 const DATE_TO_COME: &str = "2099-09-22";
 
-/// Commands of the registry that no vector has: name, parameters, the command before it if it needs one, id and content, and
-/// why there is none.
-const WITHOUT_VECTOR: &[(&str, &str, Option<(&str, &str)>, &str, &str, &str)] = &[
-    (
-        "quick-ventilation",
-        "{}",
-        None,
-        "170",
-        r#"{"circle":"out","mode":"nohotcold","operate":"manual","position":"all","temperature":"26","windlevel":"4","wshld":"1"}"#,
-        "no recorded client has it; it is the climate command with fresh air and neither heat nor cold",
-    ),
-    (
-        "charge-limit-native",
-        r#"{"percent":80}"#,
-        None,
-        "340",
-        r#"{"chargesoc":80}"#,
-        "only the command table has it; recorded clients rewrite the charging plan instead",
-    ),
-    (
-        "climate-schedule-off",
-        "{}",
-        Some(CLIMATE_SCHEDULE),
-        "171",
-        r#"{"controls":[{"mode":"nohotcold","operate":"manual","temperature":"26","circle":"out","windlevel":"4","wshld":"1","days":[1],"on":"0","position":"all","start_time":"2099-09-22 07:30:00","set_id":"x","update_time":"now"}]}"#,
-        REWRITTEN,
-    ),
-    (
-        "climate-schedule-on",
-        "{}",
-        Some(CLIMATE_SCHEDULE),
-        "171",
-        r#"{"controls":[{"mode":"nohotcold","operate":"manual","temperature":"26","circle":"out","windlevel":"4","wshld":"1","days":[1],"on":"1","position":"all","start_time":"2099-09-22 07:30:00","set_id":"x","update_time":"now"}]}"#,
-        REWRITTEN,
-    ),
-    (
-        "prepare-car-schedule-off",
-        "{}",
-        Some(PREPARE_SCHEDULE),
-        "361",
-        r#"{"controls":[{"datacontent":{"steeringWheelHeatCtrl":{"enable":true,"level":"2"}},"days":[],"enable":false,"set_id":"x","start_time":"2099-09-22 07:30:00"}]}"#,
-        REWRITTEN,
-    ),
-    (
-        "prepare-car-schedule-on",
-        "{}",
-        Some(PREPARE_SCHEDULE),
-        "361",
-        r#"{"controls":[{"datacontent":{"steeringWheelHeatCtrl":{"enable":true,"level":"2"}},"days":[],"enable":true,"set_id":"x","start_time":"2099-09-22 07:30:00"}]}"#,
-        REWRITTEN,
-    ),
+/// A command of the registry that no vector has.
+struct Tabled {
+    command: &'static str,
+    params: &'static str,
+    /// What the car shall hold before: a command that gives it that, with its parameters.
+    before: Option<(&'static str, &'static str)>,
+    /// Command id and content.
+    written: (&'static str, &'static str),
+    /// Why there is no vector.
+    why: &'static str,
+}
+
+const WITHOUT_VECTOR: &[Tabled] = &[
+    Tabled {
+        command: "quick-ventilation",
+        params: "{}",
+        before: None,
+        written: (
+            "170",
+            r#"{"circle":"out","mode":"nohotcold","operate":"manual","position":"all","temperature":"26","windlevel":"4","wshld":"1"}"#,
+        ),
+        why: "no recorded client has it; it is the climate command with fresh air and neither heat nor cold",
+    },
+    Tabled {
+        command: "charge-limit-native",
+        params: r#"{"percent":80}"#,
+        before: None,
+        written: ("340", r#"{"chargesoc":80}"#),
+        why: "only the command table has it; recorded clients rewrite the charging plan instead",
+    },
+    Tabled {
+        command: "climate-schedule-off",
+        params: "{}",
+        before: Some(CLIMATE_SCHEDULE),
+        written: (
+            "171",
+            r#"{"controls":[{"mode":"nohotcold","operate":"manual","temperature":"26","circle":"out","windlevel":"4","wshld":"1","days":[1],"on":"0","position":"all","start_time":"2099-09-22 07:30:00","set_id":"x","update_time":"now"}]}"#,
+        ),
+        why: REWRITTEN,
+    },
+    Tabled {
+        command: "climate-schedule-on",
+        params: "{}",
+        before: Some(CLIMATE_SCHEDULE),
+        written: (
+            "171",
+            r#"{"controls":[{"mode":"nohotcold","operate":"manual","temperature":"26","circle":"out","windlevel":"4","wshld":"1","days":[1],"on":"1","position":"all","start_time":"2099-09-22 07:30:00","set_id":"x","update_time":"now"}]}"#,
+        ),
+        why: REWRITTEN,
+    },
+    Tabled {
+        command: "prepare-car-schedule-off",
+        params: "{}",
+        before: Some(PREPARE_SCHEDULE),
+        written: (
+            "361",
+            r#"{"controls":[{"datacontent":{"steeringWheelHeatCtrl":{"enable":true,"level":"2"}},"days":[],"enable":false,"set_id":"x","start_time":"2099-09-22 07:30:00"}]}"#,
+        ),
+        why: REWRITTEN,
+    },
+    Tabled {
+        command: "prepare-car-schedule-on",
+        params: "{}",
+        before: Some(PREPARE_SCHEDULE),
+        written: (
+            "361",
+            r#"{"controls":[{"datacontent":{"steeringWheelHeatCtrl":{"enable":true,"level":"2"}},"days":[],"enable":true,"set_id":"x","start_time":"2099-09-22 07:30:00"}]}"#,
+        ),
+        why: REWRITTEN,
+    },
 ];
 
 const REWRITTEN: &str =
@@ -232,16 +251,17 @@ fn cases() -> Vec<Case> {
         let vectors = vectors[section].as_array().unwrap();
         vectors.iter().map(move |vector| case(section, vector))
     });
-    let tabled = WITHOUT_VECTOR
-        .iter()
-        .map(|(command, params, before, id, content, why)| Case {
-            source: format!("{command} ({why})"),
-            command: (*command).to_owned(),
-            params: serde_json::from_str(params).unwrap(),
-            model: "C10".to_owned(),
-            before: before.map(|(command, params)| (command.to_owned(), serde_json::from_str(params).unwrap())),
-            written: Some(((*id).to_owned(), (*content).to_owned())),
-        });
+    let parameters = |text: &str| serde_json::from_str(text).unwrap();
+    let tabled = WITHOUT_VECTOR.iter().map(move |row| Case {
+        source: format!("{} ({})", row.command, row.why),
+        command: row.command.to_owned(),
+        params: parameters(row.params),
+        model: "C10".to_owned(),
+        before: row
+            .before
+            .map(|(command, params)| (command.to_owned(), parameters(params))),
+        written: Some((row.written.0.to_owned(), row.written.1.to_owned())),
+    });
     recorded.chain(tabled).collect()
 }
 

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn house(allow: &[&str]) -> Option<AtWork> {
     let world = World::at_speed(SPEED, &["C10"]);
     let house = AtWork::in_world(world, |_, configuration| {
-        configuration["commands"]["allow"] = json!(allow)
+        configuration["commands"]["allow"] = json!(allow);
     })
     .await?;
     shows(&house, "vehicle_software", r#""latest_version":"1.04.00""#).await;
