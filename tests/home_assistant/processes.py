@@ -30,7 +30,7 @@ class Program:
         interpreter = [sys.executable] if program.suffix == ".py" else []
         self._log = log
         self._file = log.open("ab")
-        self._process = subprocess.Popen([*interpreter, str(program), *arguments], stdout=subprocess.PIPE,
+        self._process = subprocess.Popen([*interpreter, str(program.resolve()), *arguments], stdout=subprocess.PIPE,
                                          stderr=self._file, text=True)
 
     def line(self) -> dict:

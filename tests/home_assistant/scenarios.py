@@ -67,6 +67,8 @@ class Scenario:
     messages: list[str] = field(default_factory=list)
     #: Patterns of the commands that reach the cloud, in their order, by the car they are for.
     commands: dict[str, list[str]] = field(default_factory=dict)
+    #: Whether its messages go where the blueprint itself sends them, and not to the check.
+    as_shipped: bool = False
 
 
 class Car:
@@ -85,6 +87,11 @@ class Car:
     def named(self, key: str) -> str:
         """A pattern for the name of one of its entities."""
         return re.escape(self._check.hass.attributes[self[key]]["friendly_name"])
+
+    async def is_known(self) -> None:
+        """Waits until it was read."""
+        heard = self["last_vehicle_update"]
+        await self._check.waits(lambda: self._check.hass.states[heard] != "unknown", f"{heard} to be known")
 
     async def plays(self, scenario: str) -> None:
         await asyncio.to_thread(self._cloud.scenario, self.vin, scenario)
@@ -108,7 +115,6 @@ class Scenarios:
 
     def __init__(self, check: Check, cloud: SimulatedCloud, entities: dict[str, str],
                  price: Callable[[str], None]) -> None:
-        self._check = check
         self._hass = check.hass
         self._price = price
         self._cars = [Car(check, cloud, vin, entities) for vin in cloud.vins]
@@ -117,13 +123,12 @@ class Scenarios:
     async def known(self) -> None:
         """Waits until every car was read."""
         for car in self._cars:
-            await self._check.waits(lambda car=car: self._hass.states[car["last_vehicle_update"]] != "unknown",
-                                    f"news of {car.vin}")
+            await car.is_known()
 
     def all(self) -> list[Scenario]:
         return [
             *self.plain(),
-            self.left_open(),
+            *self.left_open(),
             *self.charges(),
             *self.not_plugged_in(),
             self.low_pressure(),
@@ -134,7 +139,9 @@ class Scenarios:
         ]
 
     def plain(self) -> list[Scenario]:
-        """Every blueprint with nothing chosen that need not be; on a car to which nothing of it happens."""
+        """Every blueprint with nothing chosen that need not be: for a car to which nothing of it happens, and for entities
+        that do not exist.
+        """
         car = self.silent
         required = {
             "left_open": {"driving": car["driving"], "watched": [car[key] for key in OPENINGS]},
@@ -146,9 +153,18 @@ class Scenarios:
                                "battery": car["battery_level"]},
             "not_reporting": {"silent": car["frame_frozen"], "heard": car["last_vehicle_update"]},
         }
-        return [Scenario(f"plain {blueprint}", blueprint, inputs) for blueprint, inputs in required.items()]
+        soon = {"not_plugged_in": {"time": clock(in_seconds(15))}}
+        nowhere = {
+            blueprint: {name: missing(entity) for name, entity in inputs.items()} | soon.get(blueprint, {})
+            for blueprint, inputs in required.items()
+        }
+        return [
+            Scenario(f"{kind} {blueprint}", blueprint, inputs, as_shipped=True)
+            for kind, chosen in (("plain", required), ("missing", nowhere))
+            for blueprint, inputs in chosen.items()
+        ]
 
-    def left_open(self) -> Scenario:
+    def left_open(self) -> list[Scenario]:
         car = self.open
         inputs = {"driving": car["driving"], "watched": [car[key] for key in OPENINGS], "patience": {"seconds": 2}}
 
@@ -156,7 +172,10 @@ class Scenarios:
             await car.sends({TRUNK: 1, LOCKED: 0})
 
         message = f"Not closed or not locked: {car.named('trunk')}, {car.named('door_lock')}."
-        return Scenario("left open", "left_open", inputs, act, [message])
+        return [
+            Scenario("left open", "left_open", inputs, act, [message]),
+            Scenario("left open, as shipped", "left_open", inputs, nothing, [message], as_shipped=True),
+        ]
 
     def charges(self) -> list[Scenario]:
         """One that reaches its limit. The other is stopped by [`Scenarios.by_price`], and then by hand."""
@@ -252,7 +271,8 @@ class Scenarios:
                 await car.tells(event)
             await car.plays("plugged")
 
-        return Scenario("by price", "cheap_charging", inputs, act, commands={car.vin: [LIMIT.format(90), START, STOP, START]})
+        commands = {car.vin: [LIMIT.format(90), START, STOP, START]}
+        return Scenario("by price", "cheap_charging", inputs, act, commands=commands)
 
     def by_times(self) -> Scenario:
         """Plugged in before the cheap time, the car is stopped; later it charges for as long as the cheap time lasts."""
@@ -262,7 +282,8 @@ class Scenarios:
         async def act() -> None:
             await car.plays("charge_ac")
 
-        return Scenario("by times", "cheap_charging", inputs, act, commands={car.vin: [STOP, START, STOP]})
+        commands = {car.vin: [STOP, START, STOP]}
+        return Scenario("by times", "cheap_charging", inputs, act, commands=commands)
 
     def silences(self) -> list[Scenario]:
         """One car falls silent while it drives. The other was silent from the beginning."""
@@ -300,6 +321,13 @@ class Scenarios:
 def publish(name: str, text: str) -> list[dict]:
     """The action that lets the check hear of a scenario, also while it is not connected to Home Assistant."""
     return [{"action": "mqtt.publish", "data": {"topic": f"blueprints/{name}", "payload": text, "qos": 1}}]
+
+
+def missing(entities: str | list[str]) -> str | list[str]:
+    """Entities of the same kind that do not exist."""
+    if isinstance(entities, list):
+        return [missing(entity) for entity in entities]
+    return entities.split(".")[0] + ".missing"
 
 
 def in_seconds(seconds: float) -> datetime.datetime:
