@@ -19,6 +19,7 @@ import pathlib
 import re
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 
 from checking import Check, conduct, parser
 from hass import HomeAssistant
@@ -34,6 +35,9 @@ COMMANDING = ("preheat", "cheap_charging")
 
 #: What the automations made Home Assistant itself show.
 SHOWN = "Home Assistant showed"
+
+#: What it shows of its own accord: what it could not set up, and what it found in the network.
+OWN = ("invalid_config", "config_entry_discovery")
 
 #: How long to listen for what must not come. Longer than any blueprint of the scenarios waits.
 QUIET = 7
@@ -74,6 +78,10 @@ class Blueprints(Check):
         running = sum(state == "on" for entity, state in self.hass.states.items() if entity.startswith("automation."))
         self.expect(running == len(self._automations), f"{running} of {len(self._automations)} automations run")
 
+    async def returned(self, when: str, minimum: int = 1) -> None:
+        """All entities have a state."""
+        self.expect(await self.settled(minimum), f"{when}, unavailable: {await self.unavailable()}")
+
     async def judge(self, when: str, scenarios: list[Scenario]) -> None:
         """Waits for what these scenarios must do, listens for more, and compares."""
         expected = collections.defaultdict(list)
@@ -99,9 +107,9 @@ class Blueprints(Check):
     async def _done(self) -> dict[str, list[str]]:
         """What the automations did that was not judged yet."""
         done = collections.defaultdict(list)
-        # A restart of Home Assistant forgets what was shown before. What it could not set up itself is not our concern.
+        # A restart of Home Assistant forgets what was shown before.
         shown = await self.hass.call("persistent_notification/get")
-        done[SHOWN] += [each["message"] for each in shown if each["notification_id"] != "invalid_config"]
+        done[SHOWN] += [each["message"] for each in shown if each["notification_id"] not in OWN]
         for topic, payload in self._messages.heard[self._judged[0]:]:
             done[f"`{topic.removeprefix('blueprints/')}` said"].append(payload.decode())
         for write in await asyncio.to_thread(writes, self._url, self._judged[1]):
@@ -127,48 +135,61 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
     stack.callback(cloud.stop)
     # The last car says one thing, and never anything again.
     cloud.scenario(cloud.vins[-1], "offline")
-    bridges = [cloud.bridge(broker, SETTINGS)]
-    stack.callback(lambda: bridges[-1].stop())
-    publish_message(broker, PRICE_TOPIC, DEAR.encode(), retain=True)
+    running = [cloud.bridge(broker, SETTINGS)]
+    stack.callback(lambda: running[0].stop())
 
+    async def stop() -> None:
+        await asyncio.to_thread(running[0].stop)
+        await check.waits(lambda: "unavailable" in hass.states.values(), "Home Assistant to miss the bridge")
+
+    def start() -> None:
+        running[0] = cloud.bridge(broker, SETTINGS)
+
+    def price(value: str) -> None:
+        publish_message(broker, PRICE_TOPIC, value.encode(), retain=True)
+
+    price(DEAR)
     hass = HomeAssistant(folder / "hass", broker, CONFIGURATION)
     shutil.copytree(arguments.blueprints, hass.folder / "blueprints" / "automation" / FOLDER)
     (hass.folder / "automations.yaml").write_text("[]")
     async with hass:
         check = Blueprints(hass, arguments.patience, cloud.url, messages)
         await check.imported(arguments.blueprints)
-        check.expect(await check.settled(len(MODELS) * 100), f"unavailable: {await check.unavailable()}")
+        await check.returned("at first", len(MODELS) * 100)
         entities = {entry["unique_id"]: entry["entity_id"] for entry in await hass.mqtt_entities()}
-        scenarios = Scenarios(check, cloud, entities, lambda price: publish_message(broker, PRICE_TOPIC, price.encode(), retain=True))
-
+        scenarios = Scenarios(check, cloud, entities, price)
         await scenarios.known()
         chosen = [scenario for scenario in scenarios.all() if scenario.name in (arguments.only or [scenario.name])]
         await check.instantiate(chosen)
         await asyncio.gather(*(scenario.act() for scenario in chosen))
         await check.judge("when the cars give reason", chosen)
-
-        await hass.restart()
-        check.expect(await check.settled(), f"unavailable after a restart of Home Assistant: {await check.unavailable()}")
-        await check.judge("after a restart of Home Assistant", [])
-
-        await asyncio.to_thread(bridges[-1].stop)
-        await check.waits(lambda: "unavailable" in hass.states.values(), "Home Assistant to miss the bridge")
-        bridges.append(cloud.bridge(broker, SETTINGS))
-        check.expect(await check.settled(), f"unavailable after a restart of the bridge: {await check.unavailable()}")
-        await check.judge("after a restart of the bridge", [])
-
-        gone = [scenarios.gone()]
-        await check.instantiate(gone)
-        await asyncio.to_thread(bridges[-1].stop)
-        await check.judge("without the bridge", gone)
+        await restarts(check, scenarios, stop, start)
         check.log()
         return check.findings
+
+
+async def restarts(check: Blueprints, scenarios: Scenarios, stop: Callable[[], Awaitable[None]],
+                   start: Callable[[], None]) -> None:
+    """All reasons last, and nothing may come of a restart; only that the bridge stays away is news at last."""
+    await check.hass.restart()
+    await check.returned("after a restart of Home Assistant")
+    await check.judge("after a restart of Home Assistant", [])
+
+    await stop()
+    start()
+    await check.returned("after a restart of the bridge")
+    await check.judge("after a restart of the bridge", [])
+
+    gone = [scenarios.gone()]
+    await check.instantiate(gone)
+    await stop()
+    await check.judge("without the bridge", gone)
 
 
 def main() -> int:
     options = parser(__doc__)
     options.add_argument("--blueprints", type=pathlib.Path, default=SHIPPED, metavar="FOLDER")
-    options.add_argument("--only", nargs="*", metavar="SCENARIO")
+    options.add_argument("--only", nargs="*", metavar="SCENARIO", help="the names of some scenarios instead of all")
     options.add_argument("--speed", type=float, default=15, metavar="FACTOR", help="simulated seconds per second")
     return conduct("every blueprint", options.parse_args(), run)
 

@@ -277,7 +277,7 @@ class Scenarios:
     def by_times(self) -> Scenario:
         """Plugged in before the cheap time, the car is stopped; later it charges for as long as the cheap time lasts."""
         car = self.nightly
-        inputs = self._charging(car) | {"begin": clock(in_seconds(20)), "end": clock(in_seconds(40))}
+        inputs = self._charging(car) | {"begin": clock(in_seconds(35)), "end": clock(in_seconds(55))}
 
         async def act() -> None:
             await car.plays("charge_ac")
