@@ -209,19 +209,27 @@ pub async fn bridge(setup: Setup, cancel: CancellationToken) -> anyhow::Result<E
     let (monitor, health) = Monitor::new();
     let watching = CancellationToken::new();
     let watched = tokio::spawn(monitor.run(setup.settings.health.listen, watching.clone()));
-    let ending = supervise(async || live(setup.clone(), &health, cancel.clone()).await).await;
+    // The Supervisor starts an add-on again only if its owner switched the watchdog on.
+    let starts_itself = setup.addon.is_some();
+    let life = async || live(setup.clone(), &health, cancel.clone()).await;
+    let ending = supervise(life, starts_itself).await;
     watching.cancel();
     watched.await.context("the monitor died")?;
     ending
 }
 
-/// One life after the other, as often as that is allowed.
-async fn supervise(mut life: impl AsyncFnMut() -> anyhow::Result<Ending>) -> anyhow::Result<ExitCode> {
+/// One life after the other, as often as that is allowed. A restart that was asked for is left to whoever supervises the
+/// process, unless nobody does.
+async fn supervise(
+    mut life: impl AsyncFnMut() -> anyhow::Result<Ending>,
+    starts_itself: bool,
+) -> anyhow::Result<ExitCode> {
     let begun = std::time::Instant::now();
     let mut restarts = Restarts::default();
     loop {
         match life().await? {
             Ending::Told => return Ok(ExitCode::SUCCESS),
+            Ending::AskedToRestart if starts_itself => {}
             Ending::AskedToRestart => return Ok(ExitCode::FAILURE),
             Ending::PartDied if restarts.allow(begun.elapsed()) => warn!("starting all parts of the bridge again"),
             Ending::PartDied => {
@@ -319,7 +327,7 @@ async fn live(setup: Setup, health: &Health, cancel: CancellationToken) -> anyho
     let ending = tokio::select! {
         () = cancel.cancelled() => Ending::Told,
         () = restart.cancelled() => {
-            info!("ending as asked, to be started afresh");
+            info!("ending as asked, to start afresh");
             Ending::AskedToRestart
         }
         Some(ended) = tasks.join_next() => {
@@ -734,20 +742,29 @@ mod tests {
     use super::*;
 
     /// How many lives a bridge has whose lives end like this, and its exit code.
-    async fn lives(endings: &[Ending]) -> (usize, ExitCode) {
+    async fn lives(endings: &[Ending], starts_itself: bool) -> (usize, ExitCode) {
         let mut lived = 0;
-        let code = supervise(async || {
+        let life = async || {
             lived += 1;
             Ok(*endings.get(lived - 1).unwrap_or(&Ending::PartDied))
-        });
-        let code = code.await.unwrap();
+        };
+        let code = supervise(life, starts_itself).await.unwrap();
         (lived, code)
     }
 
     #[tokio::test]
     async fn a_part_that_dies_is_started_again_three_times_and_then_the_process_ends() {
-        assert_eq!(lives(&[]).await, (4, ExitCode::FAILURE));
-        assert_eq!(lives(&[Ending::PartDied, Ending::Told]).await, (2, ExitCode::SUCCESS));
-        assert_eq!(lives(&[Ending::AskedToRestart]).await, (1, ExitCode::FAILURE));
+        assert_eq!(lives(&[], false).await, (4, ExitCode::FAILURE));
+        assert_eq!(
+            lives(&[Ending::PartDied, Ending::Told], false).await,
+            (2, ExitCode::SUCCESS)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_restart_that_is_asked_for_needs_a_supervisor_or_is_done_here() {
+        let endings = [Ending::AskedToRestart, Ending::Told];
+        assert_eq!(lives(&endings, false).await, (1, ExitCode::FAILURE));
+        assert_eq!(lives(&endings, true).await, (2, ExitCode::SUCCESS));
     }
 }

@@ -45,6 +45,7 @@ pub(super) async fn serve(listen: SocketAddr, health: Health) -> Infallible {
     }
 }
 
+/// What is answered, and how it is told in one line.
 async fn answer(State(health): State<Health>) -> (StatusCode, String) {
     match health.report().await {
         Some(report) if report.is_well() => (StatusCode::OK, format!("{report}\n")),
@@ -53,5 +54,25 @@ async fn answer(State(health): State<Health>) -> (StatusCode, String) {
             StatusCode::SERVICE_UNAVAILABLE,
             "the monitor does not answer\n".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LONGEST_SILENCE, Monitor};
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_task_is_503_and_named() {
+        let (mut monitor, health) = Monitor::new();
+        tokio::spawn(async move { monitor.answer().await });
+        let pulse = health.watch("mqtt");
+        assert_eq!(answer(State(health.clone())).await, (StatusCode::OK, "ok\n".to_owned()));
+        tokio::time::advance(LONGEST_SILENCE + Duration::from_secs(1)).await;
+        let (status, line) = answer(State(health.clone())).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(line, "stuck: mqtt (silent for 301 s)\n");
+        pulse.beat();
+        assert_eq!(answer(State(health)).await.0, StatusCode::OK);
     }
 }

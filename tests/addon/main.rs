@@ -106,6 +106,26 @@ async fn a_broker_that_is_missing_is_waited_for_and_every_trouble_says_what_to_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restart_that_somebody_asks_for_needs_no_watchdog() {
+    let Some((broker, listener)) = broker("s3cret").await else {
+        return;
+    };
+    let home = Home::new().await;
+    home.supervisor.tell(broker.port(), "addons", "s3cret");
+    let mut addon = home.start();
+    online(&listener).await;
+    listener.forget();
+    listener
+        .publish("leapmotor2mqtt/bridge/bridge_restart/set", "PRESS", false)
+        .await;
+    listener
+        .expect_message("leapmotor2mqtt/bridge/state", &["offline"])
+        .await;
+    online(&listener).await;
+    assert!(addon.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_the_owner_names_wins() {
     let Some((broker, listener)) = broker("mine").await else {
         return;

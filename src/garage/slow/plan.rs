@@ -374,7 +374,7 @@ mod tests {
         timetable.add_car(&vin(), at(0), 0.0);
         let _ = reads(&mut timetable, at(300));
         timetable.schedule_written(&vin(), at(1_000));
-        assert_eq!(timetable.due(at(1_000)), Some(of_car(Topic::Schedules)));
+        assert_eq!(timetable.take_due(&AMPLE, at(1_000)), Some(of_car(Topic::Schedules)));
     }
 
     #[test]
