@@ -90,6 +90,7 @@ impl Supervisor {
         let http = reqwest::Client::builder()
             .use_preconfigured_tls(tls)
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .timeout(TIMEOUT)
             .build()
             .map_err(|error| unusable(&error))?;

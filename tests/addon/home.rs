@@ -12,6 +12,9 @@ use crate::supervisor::{Supervisor, TOKEN};
 use crate::support::process::{Program, run_in};
 use crate::support::world::{World, eventually};
 
+/// How fast the clock runs that cloud and add-on follow, so that half a minute between two questions takes a moment.
+const SPEED: u32 = 20;
+
 /// A Home Assistant with our add-on, before it is started.
 pub struct Home {
     pub world: World,
@@ -22,7 +25,7 @@ impl Home {
     /// With a T03 in the cloud, the certificate files in place, and no broker.
     pub async fn new() -> Self {
         let home = Self {
-            world: World::with_cars(&["T03"]),
+            world: World::at_speed(SPEED, &["T03"]),
             supervisor: Supervisor::start().await,
         };
         // The add-on gives up the rights of root, if the test has them.

@@ -54,7 +54,8 @@ async fn with_nothing_but_an_account_the_cars_appear_on_the_broker_that_the_supe
     listener.expect(&topic("commands/availability"), "online").await;
     assert_eq!(addon.stop(), Some(0));
     let log = addon.log();
-    for secret in ["s3cret-of-the-broker", supervisor::TOKEN, "simple-password"] {
+    let password = home.world.cloud["accounts"][0]["password"].as_str().unwrap();
+    for secret in ["s3cret-of-the-broker", supervisor::TOKEN, password] {
         assert!(!log.contains(secret), "{secret} in the log");
     }
 }
