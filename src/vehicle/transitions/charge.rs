@@ -205,12 +205,6 @@ impl Charge {
         }
     }
 
-    /// Whether it grew the battery by nothing that could be seen.
-    pub fn is_empty(&self) -> bool {
-        let gained = self.level.zip(self.level_before).map(|(after, before)| after - before);
-        self.energy <= 0.0 && gained.is_none_or(|percent| percent <= 0.0)
-    }
-
     fn go_on(&mut self, state: &VehicleState, look: &Look) {
         self.flowed = state.vehicle_time.unwrap_or(look.now).max(self.flowed);
         self.level = level(state).or(self.level);
