@@ -51,7 +51,9 @@ pub struct Memory {
     lock: Option<ConfirmedLock>,
     /// What was not believed.
     rejections: Rejections,
-    /// The longest silence of the parked car, in seconds, after which it spoke again.
+    /// For how many seconds the cloud has repeated the frame of the parked car.
+    resting: i64,
+    /// The longest such silence after which the car spoke again.
     longest_rest: i64,
     seen: Option<Seen>,
     #[serde(skip)]
@@ -164,6 +166,9 @@ impl Memory {
     pub(super) fn note_answer(&mut self, verdict: Verdict, now: Timestamp) {
         let empty = verdict == Verdict::Empty;
         self.answered = Some(Answered { at: now, empty });
+        if let (Verdict::Repeat, Some(false), Some(spoke)) = (verdict, self.driving, self.vehicle_time) {
+            self.resting = now.duration_since(spoke).as_secs();
+        }
     }
 
     /// Counts a frame that is not believed as a whole.
@@ -237,9 +242,8 @@ impl Memory {
         if drives == Some(false) {
             self.parked_position = position.or(self.parked_position);
         }
-        if let (Some(false), Some(before), Some(newest)) = (self.driving, self.vehicle_time, newest) {
-            self.longest_rest = self.longest_rest.max(newest.duration_since(before).as_secs());
-        }
+        // Only what was witnessed: while nobody asked, the car may have talked all the time.
+        self.longest_rest = self.longest_rest.max(std::mem::take(&mut self.resting));
         let powertrain = self.powertrain();
         self.rise = Rise::after(self.rise, frame, powertrain, moment);
         self.finish_time = charging::finish_time(frame, (powertrain, self.rise), moment, self.finish_time);

@@ -92,6 +92,14 @@ fn a_car_is_not_to_blame_for_a_silent_cloud_nor_for_sleeping() {
 }
 
 #[test]
+fn what_nobody_witnessed_is_no_rest() {
+    let mut car = Told::default();
+    car.hears(&frame(0, &[]), at(1));
+    car.hears(&frame(100_000, &[]), at(100_000));
+    assert_eq!(car.hears(&frame(100_000, &[]), at(107_201)).frozen, Some(true));
+}
+
+#[test]
 fn a_parked_car_is_given_the_time_it_has_needed_before() {
     let mut car = Told::default();
     let hours = |hours: i64| hours * 3600;
@@ -102,6 +110,6 @@ fn a_parked_car_is_given_the_time_it_has_needed_before() {
         "the first night"
     );
     car.hears_and_restarts(&frame(hours(10), &[]), at(hours(10)));
-    assert_eq!(car.hears(&frame(hours(10), &[]), at(hours(29))).frozen, Some(false));
-    assert_eq!(car.hears(&frame(hours(10), &[]), at(hours(31))).frozen, Some(true));
+    assert_eq!(car.hears(&frame(hours(10), &[]), at(hours(27))).frozen, Some(false));
+    assert_eq!(car.hears(&frame(hours(10), &[]), at(hours(29))).frozen, Some(true));
 }
