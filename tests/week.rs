@@ -119,7 +119,12 @@ fn counts_are_the_clouds(at_work: &AtWork, requests: &[Value]) {
         number(&today["accounts"][0]),
     );
 
-    assert_eq!(counted.values().sum::<usize>(), requests.len(), "{counted:?}");
+    let (sum, seen) = (counted.values().sum::<usize>(), requests.len());
+    // A call that the end gave up before it was sent is counted and never seen.
+    assert!(
+        (seen..=seen + 1).contains(&sum),
+        "{sum} counted, {seen} seen: {counted:?}"
+    );
     // A request under way at midnight belongs to the day before for the cloud, which dates it when it arrives.
     for (day, count) in by_day(requests) {
         let ours = counted.get(&day).copied().unwrap_or_default();

@@ -17,6 +17,9 @@ const ANSWER_LIMIT: usize = 4 << 20;
 /// Largest picture package we read.
 const PACKAGE_LIMIT: usize = 16 << 20;
 
+/// What the endpoints call the field that says which car it is about.
+const VIN_FIELDS: [&str; 3] = ["vin", "carvin", "carCode"];
+
 /// Which client certificate a call presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
@@ -119,9 +122,9 @@ impl Call {
         &self.path
     }
 
-    /// The car it is about.
+    /// The car it is about, whatever this endpoint calls it.
     pub fn vin(&self) -> Option<Vin> {
-        let field = self.fields.iter().find(|field| field.name == "vin")?;
+        let field = self.fields.iter().find(|field| VIN_FIELDS.contains(&field.name))?;
         Vin::parse(&field.value).ok()
     }
 
@@ -242,6 +245,15 @@ mod tests {
         assert_eq!(extended.body, "vin=LFZ&carId=8%208");
         assert_eq!(header(&plain, "sign"), header(&extended, "sign"));
         assert_eq!(plain.url, "https://localhost/p");
+    }
+
+    #[test]
+    fn the_car_is_found_whatever_the_field_is_called() {
+        for name in VIN_FIELDS {
+            let vin = Call::form("/p").text(name, "LFZTEST0000000C10").vin().unwrap();
+            assert_eq!(vin.as_str(), "LFZTEST0000000C10", "{name}");
+        }
+        assert!(Call::form("/p").text("email", "LFZTEST0000000C10").vin().is_none());
     }
 
     #[test]
