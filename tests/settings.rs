@@ -1,5 +1,7 @@
 //! Settings changed from Home Assistant, and what the bridge does when asked by a button.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;

@@ -335,6 +335,4 @@ pub fn back_off(failures: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod days;
-#[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+mod days;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::garage::plan::*;
 use crate::garage::slow::plan::{Ration, Timetable};
 use crate::vehicle::Vin;
 
