@@ -233,9 +233,19 @@ impl From<RunArgs> for app::Start {
     }
 }
 
+/// Threads for what must not wait: reading, deciding and publishing are short. An allocator keeps memory for each thread, so
+/// more of them would only make the program larger.
+const THREADS: usize = 2;
+
+/// Threads for what blocks: writing documents, drawing pictures, and looking up addresses, which may take long when the
+/// network is away and must not hold up the documents.
+const BLOCKING_THREADS: usize = 8;
+
 fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("the asynchronous runtime cannot be started")?;
     let outcome = runtime.block_on(work);
