@@ -97,7 +97,11 @@ async fn each_refusal_of_a_read_has_its_pace_and_ends_with_the_fault() {
         (kind("close"), 2..=5),
     ];
     let world = World::at_speed(60, &["C10"]);
-    let Some(at_work) = AtWork::in_world(world, |_, _| {}).await else {
+    let Some(at_work) = AtWork::in_world(world, |_, configuration| {
+        configuration["polling"]["daily_requests"] = json!(100_000);
+    })
+    .await
+    else {
         return;
     };
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
