@@ -92,9 +92,7 @@ impl Stage {
         configuration["polling"] = json!({"parked_seconds": 60, "driving_seconds": 15, "daily_requests": 50_000});
         configuration["commands"] = json!({"spacing_seconds": 10});
         // Giving way to another client has tests of its own; here it would take up most of the time.
-        if include_str!("../../.env.example").contains("SESSION__YIELD_MINUTES") {
-            configuration["session"] = json!({"yield_minutes": 1});
-        }
+        configuration["session"] = json!({"yield_minutes": 1});
         let listener = Listener::connect(broker.port()).await;
         let bridge = world.bridge(&configuration);
         let mut stage = Self {
