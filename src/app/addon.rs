@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Logging, Start, log_for_people, mqtt_settings, start_logging};
+use super::outfit::mqtt_settings;
+use super::{Logging, Start, log_for_people, start_logging};
 use crate::addon::{AddOn, Broker, Follower, HEALTH, Supervisor, SupervisorError};
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Loaded, MqttTls, Settings, Sources};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::Start;
+use super::{Start, outfit};
 use crate::addon::SupervisorError;
 use crate::clock::Clock;
 use crate::cloud::{AppCertificate, CloudError, Credentials, Gateway};
@@ -62,14 +62,14 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
     ) -> anyhow::Result<Option<AppCertificate>> {
         if let Some(problem) = self.no_broker.clone() {
             self.step("broker", Err::<(), _>(problem))?;
-            return self.step("app certificate", super::app_certificate(settings));
+            return self.step("app certificate", outfit::app_certificate(settings));
         }
         let broker = format!("broker {}:{}", settings.mqtt.host, settings.mqtt.port);
-        match super::visitor_settings(settings, vault) {
-            Ok(mqtt) => self.step(&broker, mqtt::probe(&mqtt, &super::mqtt_options(settings)).await)?,
+        match outfit::visitor_settings(settings, vault) {
+            Ok(mqtt) => self.step(&broker, mqtt::probe(&mqtt, &outfit::mqtt_options(settings)).await)?,
             Err(error) => self.step(&broker, Err::<(), _>(error))?,
         };
-        self.step("app certificate", super::app_certificate(settings))
+        self.step("app certificate", outfit::app_certificate(settings))
     }
 
     async fn everything(
@@ -87,7 +87,7 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
             return Ok(());
         };
         for account in &settings.accounts {
-            let (cloud, _) = super::cloud_settings(settings, Some(store))?;
+            let (cloud, _) = outfit::cloud_settings(settings, Some(store))?;
             let gateway = Gateway::new(cloud, certificate.clone(), clock)?;
             let keepsake = Keepsake::new(vault.clone(), account.username.clone());
             self.account(settings, account, &gateway, &keepsake).await?;
@@ -163,7 +163,7 @@ impl<S: Fn(&str) -> anyhow::Result<()>> Walk<S> {
 
     /// The rights of a car: how many of our commands it offers, and whether a PIN is known for them.
     fn car(&mut self, settings: &Settings, car: &Car) -> anyhow::Result<()> {
-        let policy = super::command_policy(settings);
+        let policy = outfit::command_policy(settings);
         let offered = COMMANDS.iter().filter(|spec| gate::offered(spec, car, &policy)).count();
         let owner = if car.shared { "shared" } else { "own" };
         let has_pin = settings

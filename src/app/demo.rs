@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Setup;
+use super::life::Setup;
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::simulator::{self, CarKind};
@@ -133,7 +133,7 @@ pub async fn run(
         logging,
         addon: None,
     };
-    let code = super::bridge(setup, cancel.clone()).await;
+    let code = super::life::bridge(setup, cancel.clone()).await;
     cancel.cancel();
     serving.await.context("the simulated cloud died")?;
     code
