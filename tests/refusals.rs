@@ -184,3 +184,18 @@ async fn each_refusal_of_a_command_has_its_reason_and_nothing_is_written_twice()
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_before_the_write_is_renewed_and_the_command_goes_through_once() {
+    let world = World::at_speed(20, &["C10"]);
+    let Some(at_work) = AtWork::in_world(world, |_, _| {}).await else {
+        return;
+    };
+    at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
+    let mut lost = code(3);
+    lost["path"] = json!("/operPwd/verify");
+    at_work.world.order(lost).await;
+    at_work.ask(json!({"command": "unlock", "id": "one"})).await;
+    at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
+    assert_eq!(at_work.world.writes().await.len(), 1);
+}

@@ -62,16 +62,16 @@ pub async fn carry_out(
     pin: Option<SecretString>,
     admission: Admission,
 ) -> Outcome {
-    let prepared = prepare(&tools, &vin, &command, pin.as_ref())
-        .await
-        .and_then(|prepared| {
-            let now = tools.clock.now();
-            gate::still_valid(&command, admission, Some(&prepared.view), now).map_err(|reason| Refusal {
-                reason,
-                detail: "while the cloud was asked for what the write needs".to_owned(),
-            })?;
-            Ok(prepared)
-        });
+    let mut prepared = prepare(&tools, &vin, &command, pin.as_ref()).await;
+    if prepared.as_ref().is_err_and(|refusal| refusal.session_was_lost) {
+        // It ended between two steps, of which none has done anything yet. The first one renews it.
+        prepared = prepare(&tools, &vin, &command, pin.as_ref()).await;
+    }
+    let prepared = prepared.and_then(|prepared| {
+        gate::still_valid(&command, admission, Some(&prepared.view), tools.clock.now())
+            .map_err(|reason| Refusal::new(reason, "while the cloud was asked for what the write needs"))?;
+        Ok(prepared)
+    });
     match prepared {
         Ok(prepared) => send(&tools, &vin, &command, prepared).await,
         Err(refusal) => {
@@ -84,6 +84,17 @@ pub async fn carry_out(
 struct Refusal {
     reason: Reason,
     detail: String,
+    session_was_lost: bool,
+}
+
+impl Refusal {
+    fn new(reason: Reason, detail: impl ToString) -> Self {
+        Self {
+            reason,
+            detail: detail.to_string(),
+            session_was_lost: false,
+        }
+    }
 }
 
 struct Prepared {
@@ -99,10 +110,7 @@ async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&Secre
     let cars = owner.call(|session| async move { session.vehicles().await }).await?;
     let car = cars.iter().find(|car| car.vin == *vin).cloned();
     tools.account.tell(Notice::Listed(cars)).await;
-    let car = car.ok_or_else(|| Refusal {
-        reason: Reason::UnknownVehicle,
-        detail: "the car is not in the vehicle list any more".to_owned(),
-    })?;
+    let car = car.ok_or_else(|| Refusal::new(Reason::UnknownVehicle, "the car is not in the vehicle list any more"))?;
     let session = owner.lease().await?.session;
     let operate_password = match pin {
         Some(pin) => {
@@ -121,19 +129,14 @@ async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&Secre
         offered_update: held.offered_update,
         seed: random(),
     };
-    let payload = payload::payload(command, &car.model, &context).map_err(|error| Refusal {
-        reason: error.reason(),
-        detail: error.to_string(),
-    })?;
+    let payload =
+        payload::payload(command, &car.model, &context).map_err(|error| Refusal::new(error.reason(), error))?;
     let view = tools
         .fleet
         .borrow()
         .get(vin)
         .map(|view| (**view).clone())
-        .ok_or_else(|| Refusal {
-            reason: Reason::UnknownVehicle,
-            detail: "the car left the fleet meanwhile".to_owned(),
-        })?;
+        .ok_or_else(|| Refusal::new(Reason::UnknownVehicle, "the car left the fleet meanwhile"))?;
     Ok(Prepared {
         session,
         operate_password,
@@ -192,8 +195,11 @@ async fn charge_plan(tools: &Tools, session: &Session, vin: &Vin) -> Result<Char
 
 fn unread(error: &CloudError) -> Refusal {
     Refusal {
-        reason: Reason::PlanUnknown,
-        detail: format!("what is planned could not be read, and writing it blindly would lose it: {error}"),
+        session_was_lost: matches!(error, CloudError::SessionLost),
+        ..Refusal::new(
+            Reason::PlanUnknown,
+            format!("what is planned could not be read, and writing it blindly would lose it: {error}"),
+        )
     }
 }
 
@@ -278,8 +284,8 @@ impl From<CallError> for Refusal {
             CallError::Cloud(error) => conduct(error).reason,
         };
         Self {
-            reason,
-            detail: error.to_string(),
+            session_was_lost: matches!(error, CallError::Cloud(CloudError::SessionLost)),
+            ..Self::new(reason, error)
         }
     }
 }
