@@ -11,7 +11,7 @@ use super::registry::{self, Precondition, Spec};
 use super::{Command, EffectGroup, Risk};
 use crate::vehicle::intent::{CommandRequest, Reason};
 use crate::vehicle::state::Gear;
-use crate::vehicle::{Car, CarView, Model, PinStatus, Reading, VehicleState};
+use crate::vehicle::{Car, CarView, Model, PinStatus, Reading};
 
 /// From receipt to write without a deadline of its own: what opens the car must not come late.
 const OPENING_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
@@ -158,27 +158,23 @@ const MOTION: [Reading; 3] = [Reading::Gear, Reading::Speed, Reading::KeyOn3];
 
 fn contradiction(precondition: Precondition, view: &CarView) -> Option<Reason> {
     let state = view.state.as_ref();
-    if precondition == Precondition::NotMoving {
-        return match state.and_then(|state| state.motion.driving) {
+    // Gear and plug of an old picture say nothing about now.
+    let fresh = state.filter(|state| !state.stale);
+    match precondition {
+        Precondition::NotMoving => match state.and_then(|state| state.motion.driving) {
             Some(driving) => driving.then_some(Reason::Moving),
             // It was last seen driving and has been silent since, or has not been heard in this run.
             None => MOTION
                 .iter()
                 .any(|reading| view.evidence.contains(reading))
                 .then_some(Reason::MotionUnknown),
-        };
-    }
-    let state: &VehicleState = state?;
-    match precondition {
-        Precondition::NotMoving => None,
-        // Gear and plug of an old picture say nothing about now.
-        _ if state.stale => None,
-        Precondition::InPark => state
+        },
+        Precondition::InPark => fresh?
             .motion
             .gear
             .filter(|gear| *gear != Gear::P && !matches!(gear, Gear::Unknown(_)))
             .map(|_| Reason::NotInPark),
-        Precondition::Plugged => (state.charging.plugged == Some(false)).then_some(Reason::NotPlugged),
+        Precondition::Plugged => (fresh?.charging.plugged == Some(false)).then_some(Reason::NotPlugged),
     }
 }
 
@@ -192,7 +188,7 @@ mod tests {
     use crate::vehicle::command::registry::tests::example;
     use crate::vehicle::command::registry::{COMMANDS, find};
     use crate::vehicle::intent::Origin;
-    use crate::vehicle::{Powertrain, Vin};
+    use crate::vehicle::{Powertrain, VehicleState, Vin};
 
     const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
