@@ -88,10 +88,10 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(reason: Reason, detail: impl ToString) -> Self {
+    fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             reason,
-            detail: detail.to_string(),
+            detail: detail.into(),
             session_was_lost: false,
         }
     }
@@ -129,8 +129,8 @@ async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&Secre
         offered_update: held.offered_update,
         seed: random(),
     };
-    let payload =
-        payload::payload(command, &car.model, &context).map_err(|error| Refusal::new(error.reason(), error))?;
+    let payload = payload::payload(command, &car.model, &context)
+        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
     let view = tools
         .fleet
         .borrow()
@@ -285,7 +285,7 @@ impl From<CallError> for Refusal {
         };
         Self {
             session_was_lost: matches!(error, CallError::Cloud(CloudError::SessionLost)),
-            ..Self::new(reason, error)
+            ..Self::new(reason, error.to_string())
         }
     }
 }
