@@ -44,17 +44,6 @@ async fn scenario(at_work: &AtWork, name: &str) {
         .await;
 }
 
-/// Waits for the last word about the request of this id: its state and reason.
-async fn outcome(at_work: &AtWork, id: &str) -> (String, Option<String>) {
-    eventually(&format!("{id} has ended"), PATIENCE, async || {
-        let answers = at_work.answers(id);
-        let last = answers.iter().find(|answer| answer["state"] != "accepted")?;
-        let reason = last["reason"].as_str().map(str::to_owned);
-        Some((last["state"].as_str().unwrap().to_owned(), reason))
-    })
-    .await
-}
-
 /// The states that were answered for the request of this id.
 fn states(at_work: &AtWork, id: &str) -> Vec<String> {
     let answers = at_work.answers(id);
@@ -95,7 +84,7 @@ async fn a_car_that_acts_without_answering_confirms_by_its_state() {
         .ask(json!({"command": "unlock", "id": "late", "expires": LATER}))
         .await;
 
-    assert_eq!(outcome(&at_work, "late").await, ended("confirmed", None));
+    assert_eq!(at_work.outcome("late").await, ended("confirmed", None));
     at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
     assert_eq!(states(&at_work, "late"), ["accepted", "confirmed"]);
     assert_eq!(shown(&at_work), ["LOCKED", "UNLOCKING", "UNLOCKED"]);
@@ -110,10 +99,7 @@ async fn a_car_that_never_acts_ends_not_confirmed_and_its_state_rolls_back() {
         .ask(json!({"command": "unlock", "id": "never", "expires": LATER}))
         .await;
 
-    assert_eq!(
-        outcome(&at_work, "never").await,
-        ended("not_confirmed", Some("timeout"))
-    );
+    assert_eq!(at_work.outcome("never").await, ended("not_confirmed", Some("timeout")));
     eventually("the lock is shown locked again", PATIENCE, async || {
         (shown(&at_work) == ["LOCKED", "UNLOCKING", "LOCKED"]).then_some(())
     })
@@ -135,7 +121,7 @@ async fn a_refusal_by_the_cloud_is_an_answer_and_nothing_is_repeated() {
         .ask(json!({"command": "unlock", "id": "no", "expires": LATER}))
         .await;
 
-    assert_eq!(outcome(&at_work, "no").await, ended("refused", Some("cloud_refused")));
+    assert_eq!(at_work.outcome("no").await, ended("refused", Some("cloud_refused")));
     // The refusal may come before anybody has seen the pending state.
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
     assert!(!shown(&at_work).contains(&"UNLOCKED".to_owned()));
@@ -186,7 +172,7 @@ async fn a_write_without_an_answer_is_judged_by_the_car_and_sent_once() {
         expected.push((vin, fault, end));
     }
     for (vin, fault, expected) in &expected {
-        assert_eq!(outcome(&at_work, vin).await, *expected, "{fault}");
+        assert_eq!(at_work.outcome(vin).await, *expected, "{fault}");
     }
     assert_eq!(writes(&at_work).await, vec![unlock(); expected.len()].concat());
 }
@@ -206,7 +192,7 @@ async fn of_quick_unlocks_one_waits_for_its_turn_and_the_last_word_counts() {
         ("second", ended("superseded", None)),
         ("third", ended("confirmed", None)),
     ] {
-        assert_eq!(outcome(&at_work, id).await, expected, "{id}");
+        assert_eq!(at_work.outcome(id).await, expected, "{id}");
     }
     assert_eq!(writes(&at_work).await, [unlock(), unlock()].concat());
     let times: Vec<jiff::Timestamp> = at_work
@@ -228,16 +214,16 @@ async fn a_command_that_grows_old_while_it_waits_is_expired_and_never_written() 
         return;
     };
     at_work.ask(json!({"command": "find-car", "id": "before"})).await;
-    assert_eq!(outcome(&at_work, "before").await, ended("confirmed", None));
+    assert_eq!(at_work.outcome("before").await, ended("confirmed", None));
     // What opens the car lives half a minute, and its turn comes after a whole one.
     at_work.ask(json!({"command": "unlock", "id": "old"})).await;
 
-    assert_eq!(outcome(&at_work, "old").await, ended("expired", Some("expired")));
+    assert_eq!(at_work.outcome("old").await, ended("expired", Some("expired")));
     assert_eq!(states(&at_work, "old"), ["accepted", "expired"]);
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
     // The one after it still gets its turn.
     at_work.ask(json!({"command": "lock", "id": "after"})).await;
-    assert_eq!(outcome(&at_work, "after").await, ended("confirmed", None));
+    assert_eq!(at_work.outcome("after").await, ended("confirmed", None));
     let ids: Vec<String> = writes(&at_work).await.into_iter().map(|(_, content)| content).collect();
     assert_eq!(ids, [r#"{"value":"true"}"#, r#"{"value":"lock"}"#]);
 }
@@ -252,7 +238,7 @@ async fn a_command_that_grows_old_while_the_cloud_dawdles_is_expired_and_never_w
     )
     .await;
     at_work.ask(json!({"command": "unlock", "id": "slow"})).await;
-    assert_eq!(outcome(&at_work, "slow").await, ended("expired", Some("expired")));
+    assert_eq!(at_work.outcome("slow").await, ended("expired", Some("expired")));
     assert_eq!(at_work.world.count("/operPwd/verify").await, 1);
     assert_eq!(writes(&at_work).await, []);
 }
@@ -262,7 +248,7 @@ async fn what_is_not_safe_now_is_refused_with_its_reason() {
     let Some(at_work) = a_car(|_| {}).await else { return };
     at_work.ask(json!({"command": "charge-start", "id": "unplugged"})).await;
     assert_eq!(
-        outcome(&at_work, "unplugged").await,
+        at_work.outcome("unplugged").await,
         ended("refused", Some("not_plugged"))
     );
 
@@ -271,14 +257,14 @@ async fn what_is_not_safe_now_is_refused_with_its_reason() {
     for command in ["unlock", "trunk-open", "find-car"] {
         at_work.ask(json!({"command": command, "id": command})).await;
         assert_eq!(
-            outcome(&at_work, command).await,
+            at_work.outcome(command).await,
             ended("refused", Some("moving")),
             "{command}"
         );
     }
     // Comfort is for the road.
     at_work.ask(json!({"command": "quick-cool", "id": "cool"})).await;
-    assert_eq!(outcome(&at_work, "cool").await, ended("confirmed", None));
+    assert_eq!(at_work.outcome("cool").await, ended("confirmed", None));
 
     scenario(&at_work, "park").await;
     at_work.listener.expect(&at_work.topic("driving"), "OFF").await;
@@ -290,10 +276,7 @@ async fn what_is_not_safe_now_is_refused_with_its_reason() {
         .await;
     at_work.listener.expect(&at_work.topic("gear"), "N").await;
     at_work.ask(json!({"command": "trunk-open", "id": "neutral"})).await;
-    assert_eq!(
-        outcome(&at_work, "neutral").await,
-        ended("refused", Some("not_in_park"))
-    );
+    assert_eq!(at_work.outcome("neutral").await, ended("refused", Some("not_in_park")));
     assert_eq!(writes(&at_work).await.len(), 1);
 }
 

@@ -47,17 +47,6 @@ fn stops(bridge: &mut Program) {
     assert!(begun.elapsed() < STOPPING, "it took {:?}", begun.elapsed());
 }
 
-/// Waits for the final word about the command of this id: its state and reason.
-async fn outcome(at_work: &AtWork, id: &str) -> (String, Option<String>) {
-    eventually(&format!("{id} has ended"), PATIENCE, async || {
-        let answers = at_work.answers(id);
-        let last = answers.iter().find(|answer| answer["state"] != "accepted")?;
-        let reason = last["reason"].as_str().map(str::to_owned);
-        Some((last["state"].as_str().unwrap().to_owned(), reason))
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_answers_the_command_that_waits_before_it_says_offline() {
     let Some(mut at_work) = AtWork::with(&["C10"], |_, configuration| {
@@ -69,7 +58,7 @@ async fn a_stop_answers_the_command_that_waits_before_it_says_offline() {
     };
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
     at_work.ask(json!({"command": "find-car", "id": "first"})).await;
-    assert_eq!(outcome(&at_work, "first").await.0, "confirmed");
+    assert_eq!(at_work.outcome("first").await.0, "confirmed");
     at_work.ask(json!({"command": "lock", "id": "waits"})).await;
     eventually("it is accepted", PATIENCE, async || {
         (at_work.answers("waits").len() == 1).then_some(())
@@ -78,7 +67,7 @@ async fn a_stop_answers_the_command_that_waits_before_it_says_offline() {
 
     stops(&mut at_work.bridge);
     assert_eq!(
-        outcome(&at_work, "waits").await,
+        at_work.outcome("waits").await,
         ("refused".to_owned(), Some("stopping".to_owned()))
     );
     at_work.listener.expect("leapmotor2mqtt/bridge/state", "offline").await;
@@ -202,7 +191,7 @@ async fn carries_on_without_its_disk(mut at_work: AtWork, mend: impl FnOnce()) {
     at_work
         .ask(json!({"command": "unlock", "id": "all the same", "expires": "2099-01-01T00:00:00Z"}))
         .await;
-    assert_eq!(outcome(&at_work, "all the same").await, ("confirmed".to_owned(), None));
+    assert_eq!(at_work.outcome("all the same").await, ("confirmed".to_owned(), None));
     at_work.listener.expect(&at_work.topic("door_lock"), "UNLOCKED").await;
 
     mend();

@@ -164,18 +164,8 @@ async fn each_refusal_of_a_command_has_its_reason_and_nothing_is_written_twice()
         at_work.world.order(fault.clone()).await;
         let id = format!("command {index}");
         at_work.ask(json!({"command": "unlock", "id": id})).await;
-        let answer = eventually(&format!("the end of {fault}"), PATIENCE, async || {
-            at_work
-                .answers(&id)
-                .into_iter()
-                .find(|answer| answer["state"] != "accepted")
-        })
-        .await;
-        assert_eq!(
-            (answer["state"].as_str(), answer["reason"].as_str()),
-            (Some(state), Some(reason)),
-            "{fault}"
-        );
+        let ended = at_work.outcome(&id).await;
+        assert_eq!(ended, (state.to_owned(), Some(reason.to_owned())), "{fault}");
         let written = at_work.world.writes().await.len() - writes;
         assert_eq!(
             written,

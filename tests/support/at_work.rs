@@ -1,11 +1,16 @@
 //! The whole bridge at work, for tests of what its users see.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::listener::Listener;
 use super::mosquitto::Mosquitto;
 use super::process::Program;
-use super::world::World;
+use super::world::{World, eventually};
+
+/// How long a command may take to its last word.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A bridge at work: the world around it, the broker, somebody who listens.
 pub struct AtWork {
@@ -79,5 +84,16 @@ impl AtWork {
             .filter_map(|(_, payload)| serde_json::from_str::<Value>(&payload).ok())
             .filter(|answer| answer["id"] == json!(id))
             .collect()
+    }
+
+    /// Waits for the last word about the command of this id: its state and reason.
+    pub async fn outcome(&self, id: &str) -> (String, Option<String>) {
+        eventually(&format!("{id} has ended"), PATIENCE, async || {
+            let answers = self.answers(id);
+            let last = answers.iter().find(|answer| answer["state"] != "accepted")?;
+            let reason = last["reason"].as_str().map(str::to_owned);
+            Some((last["state"].as_str().unwrap().to_owned(), reason))
+        })
+        .await
     }
 }
