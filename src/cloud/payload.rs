@@ -165,14 +165,12 @@ fn seat_level(seat: Seat, level: u8) -> Value {
     json!({ "position": position, "level": level.to_string() })
 }
 
-/// A window position on the scale of the model; cars with tenths act on four of them only.
+/// A window position on the scale of the model.
 fn windows(percent: u8, model: &Model) -> u8 {
+    let position = model.window_position(percent);
     match model.window_scale() {
-        WindowScale::Percent => percent,
-        WindowScale::Tenths => [0, 2, 5, 10]
-            .into_iter()
-            .min_by_key(|tenths: &u8| (tenths * 10).abs_diff(percent))
-            .unwrap_or(0),
+        WindowScale::Percent => position,
+        WindowScale::Tenths => position / 10,
     }
 }
 

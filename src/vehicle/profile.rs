@@ -7,6 +7,9 @@ use super::reading::{Frame, Reading};
 /// Known codes have three or four characters.
 const LONGEST_CODE: usize = 24;
 
+/// The window positions on which cars with tenths act, in percent.
+const WINDOW_STEPS: [u8; 4] = [0, 20, 50, 100];
+
 /// The model code of the vehicle list (`cloud-api.md` 6.2), upper case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Model {
@@ -46,16 +49,22 @@ impl Model {
         }
     }
 
-    /// Whether the car answers in named fields rather than in numbered signals.
-    pub fn answers_in_named_fields(&self) -> bool {
-        matches!(self.code(), "T03" | "S01")
-    }
-
     /// How a window position is written in a command.
     pub fn window_scale(&self) -> WindowScale {
         match self.code() {
             "B10" | "B11" | "B05" => WindowScale::Tenths,
             _ => WindowScale::Percent,
+        }
+    }
+
+    /// The window position, in percent, that the car takes for one that was asked for.
+    pub fn window_position(&self, percent: u8) -> u8 {
+        match self.window_scale() {
+            WindowScale::Percent => percent,
+            WindowScale::Tenths => WINDOW_STEPS
+                .into_iter()
+                .min_by_key(|step| step.abs_diff(percent))
+                .unwrap_or(percent),
         }
     }
 
@@ -81,7 +90,7 @@ impl fmt::Display for Model {
 pub enum WindowScale {
     /// 0 to 100.
     Percent,
-    /// 0 to 10, of which the car acts on 0, 2, 5 and 10.
+    /// 0 to 10.
     Tenths,
 }
 

@@ -6,19 +6,26 @@ use std::time::Duration;
 
 use super::registry::Confirmation;
 use super::{AirMode, ChargeScheduleChange, ClimateSettings, Command, Operate, Seat};
-use crate::vehicle::state::{ClimateMode, LockSource, Part};
+use crate::vehicle::derive;
+use crate::vehicle::state::{ClimateMode, Part};
 use crate::vehicle::{Model, Reading, VehicleState};
 
-/// How far a window may stand from the position asked for, in percent.
+/// How far an open window may stand from the position asked for, in percent.
 const WINDOW_TOLERANCE: f64 = 10.0;
+/// How far an open sunshade may, in tenths.
+const SUNSHADE_TOLERANCE: f64 = 1.0;
+
+/// The unit of the speed limit in which it is asked for, km/h.
+const KILOMETERS_PER_HOUR: i64 = 0;
 
 /// Whether `state` shows the effect of `command`. `None` when it cannot tell: no state shows such an effect, this model
 /// does not report it, or the car has not said it. Then the car's answer to the cloud is all there is.
 pub fn achieved(command: &Command, model: &Model, state: &VehicleState) -> Option<bool> {
     let frame = &state.frame;
     match command {
-        Command::Lock => locked(state),
-        Command::Unlock => locked(state).map(|locked| !locked),
+        // What an earlier command made us believe of the lock does not count.
+        Command::Lock => derive::locked(frame),
+        Command::Unlock => derive::locked(frame).map(|locked| !locked),
         Command::TrunkOpen => state.openings.any(&[Part::Trunk]),
         Command::TrunkClose => state.openings.any(&[Part::Trunk]).map(|open| !open),
         Command::BatteryPreheat(on) => equals(state.battery.heating, *on),
@@ -48,7 +55,7 @@ pub fn achieved(command: &Command, model: &Model, state: &VehicleState) -> Optio
         Command::SentryMode(on) => equals(frame.flag(Reading::SentryMode), *on),
         Command::Windows { percent } => windows(*percent, model, state),
         Command::Sunshade { tenths } => match frame.number(Reading::SunShade) {
-            Some(position) => Some((position - f64::from(*tenths)).abs() <= 1.0),
+            Some(position) => Some(stands_at(position, *tenths, SUNSHADE_TOLERANCE)),
             None => equals(state.openings.any(&[Part::Roof]), *tenths > 0),
         },
         Command::Sunroof { open } => equals(state.openings.any(&[Part::Roof]), *open),
@@ -59,7 +66,7 @@ pub fn achieved(command: &Command, model: &Model, state: &VehicleState) -> Optio
         Command::SteeringWheelHeat(on) => equals(state.climate.steering_wheel_heat, *on),
         Command::MirrorHeat(on) => equals(state.climate.mirror_heat, *on),
         Command::HealthyCharging(on) => equals(frame.flag(Reading::HealthyChargeEnabled), *on),
-        Command::SpeedLimit { kmh } => level_is(state, Reading::SpeedLimit, *kmh),
+        Command::SpeedLimit { kmh } => speed_limit(*kmh, state),
         Command::FindCar
         | Command::Hotspot
         | Command::Autopark
@@ -84,6 +91,19 @@ pub fn achieved(command: &Command, model: &Model, state: &VehicleState) -> Optio
     }
 }
 
+/// Whether `state` tells how far the effect of `command` goes. Where windows or sunshade only say whether they are open,
+/// those that were open before and shall open further look as if they had.
+pub fn tells_how_far(command: &Command, model: &Model, state: &VehicleState) -> bool {
+    match command {
+        Command::Windows { percent } => {
+            let has_position = model.reports_window_positions() && state.openings.windows_position.is_some();
+            has_position || model.window_position(*percent) == 0
+        }
+        Command::Sunshade { tenths } => *tenths == 0 || state.frame.number(Reading::SunShade).is_some(),
+        _ => true,
+    }
+}
+
 /// How long after the write to wait for the effect before it is called not confirmed. Below the 120 s after which every
 /// command must have ended.
 pub fn confirm_within(command: &Command) -> Duration {
@@ -95,12 +115,6 @@ pub fn confirm_within(command: &Command) -> Duration {
 
 fn equals<T: Copy + PartialEq>(known: Option<T>, wanted: T) -> Option<bool> {
     known.map(|value| value == wanted)
-}
-
-/// The car's own word about its lock; what an earlier command made us believe does not count.
-fn locked(state: &VehicleState) -> Option<bool> {
-    let ours = state.security.lock_source == Some(LockSource::CommandConfirmed);
-    state.security.locked.filter(|_| !ours)
 }
 
 fn climate(settings: &ClimateSettings, state: &VehicleState) -> Option<bool> {
@@ -119,7 +133,19 @@ fn climate(settings: &ClimateSettings, state: &VehicleState) -> Option<bool> {
     let target = state.frame.number(Reading::TargetTempLeft);
     let temperature = settings.mode == AirMode::Neither
         || target.is_none_or(|target| (target - f64::from(settings.temperature)).abs() < 1.0);
-    Some(mode && temperature)
+    Some(mode && temperature && air_flows(settings, state))
+}
+
+/// Whether fan, flap and windshield are as asked for, where the car reports them.
+fn air_flows(settings: &ClimateSettings, state: &VehicleState) -> bool {
+    // Asked to decide by itself, the car chooses fan and flap.
+    let chooses = settings.operate == Operate::Auto;
+    let fan = state.frame.code(Reading::FanLevel);
+    let fan = chooses || fan.is_none_or(|level| level == i64::from(settings.fan));
+    let flap = state.climate.recirculation;
+    let flap = chooses || flap.is_none_or(|recirculates| recirculates == settings.recirculate);
+    let windshield = !settings.defrost || state.climate.defrost != Some(false);
+    fan && flap && windshield
 }
 
 fn preset(active: Option<bool>, settings: &ClimateSettings, state: &VehicleState) -> Option<bool> {
@@ -147,19 +173,35 @@ fn charge_plan(change: &ChargeScheduleChange, state: &VehicleState) -> Option<bo
 }
 
 fn windows(percent: u8, model: &Model, state: &VehicleState) -> Option<bool> {
+    let wanted = model.window_position(percent);
     if model.reports_window_positions()
         && let Some(position) = state.openings.windows_position
     {
-        return Some(if percent == 0 {
-            position.0 == 0.0
-        } else {
-            (position.0 - f64::from(percent)).abs() <= WINDOW_TOLERANCE
-        });
+        return Some(stands_at(position.0, wanted, WINDOW_TOLERANCE));
     }
     if model.window_flags_are_dead() {
         return None;
     }
-    equals(state.openings.any(&Part::WINDOWS), percent > 0)
+    equals(state.openings.any(&Part::WINDOWS), wanted > 0)
+}
+
+/// Whether a part stands about where it shall. Closed is 0 and nothing else: no tolerance leads from closed to open, nor
+/// back.
+fn stands_at(position: f64, wanted: u8, tolerance: f64) -> bool {
+    let is_open = position > 0.0;
+    is_open == (wanted > 0) && (position - f64::from(wanted)).abs() <= tolerance
+}
+
+/// A limit that is off is none, and in another unit the number means something else.
+fn speed_limit(kmh: u8, state: &VehicleState) -> Option<bool> {
+    let unit = state.frame.code(Reading::SpeedLimitUnit);
+    if unit.is_some_and(|unit| unit != KILOMETERS_PER_HOUR) {
+        return None;
+    }
+    if state.frame.flag(Reading::SpeedLimitActive) == Some(false) {
+        return Some(false);
+    }
+    level_is(state, Reading::SpeedLimit, kmh)
 }
 
 fn level_is(state: &VehicleState, reading: Reading, level: u8) -> Option<bool> {
@@ -171,6 +213,7 @@ mod tests {
     use super::*;
     use crate::vehicle::command::registry::COMMANDS;
     use crate::vehicle::command::registry::tests::example;
+    use crate::vehicle::state::LockSource;
     use crate::vehicle::units::Percent;
 
     fn state(change: impl FnOnce(&mut VehicleState)) -> VehicleState {
@@ -197,14 +240,17 @@ mod tests {
 
     #[test]
     fn locks_and_tailgate_are_told_by_the_car_alone() {
-        let locked = |locked| state(|state| state.security.locked = Some(locked));
-        shows(&Command::Lock, &locked(true), &locked(false));
-        shows(&Command::Unlock, &locked(false), &locked(true));
-        let believed = state(|state| {
+        let (locked, unlocked) = (reading(Reading::Locked, 1.0), reading(Reading::Locked, 0.0));
+        shows(&Command::Lock, &locked, &unlocked);
+        shows(&Command::Unlock, &unlocked, &locked);
+        let believed = |mut state: VehicleState| {
             state.security.locked = Some(true);
             state.security.lock_source = Some(LockSource::CommandConfirmed);
-        });
-        assert_eq!(achieved(&Command::Lock, &Model::C10, &believed), None);
+            achieved(&Command::Lock, &Model::C10, &state)
+        };
+        assert_eq!(believed(unlocked), Some(false), "what we believe locks no door");
+        assert_eq!(believed(reading(Reading::Locked, 7.0)), None);
+        assert_eq!(believed(VehicleState::default()), None);
         let trunk = |open| state(|state| state.openings.parts.extend([(Part::Trunk, open)]));
         shows(&Command::TrunkOpen, &trunk(true), &trunk(false));
         shows(&Command::TrunkClose, &trunk(false), &trunk(true));
@@ -233,6 +279,20 @@ mod tests {
         ] {
             assert_eq!(achieved(&heat, &Model::C10, &wrong), Some(false));
         }
+        let with = |change: fn(&mut VehicleState)| {
+            let mut state = running(Some(ClimateMode::Heat), 22.0);
+            change(&mut state);
+            achieved(&heat, &Model::C10, &state)
+        };
+        assert_eq!(with(|state| state.frame.set(Reading::FanLevel, 4.0)), Some(true));
+        assert_eq!(with(|state| state.frame.set(Reading::FanLevel, 3.0)), Some(false));
+        assert_eq!(with(|state| state.climate.recirculation = Some(false)), Some(true));
+        assert_eq!(with(|state| state.climate.recirculation = Some(true)), Some(false));
+        assert_eq!(
+            with(|state| state.climate.defrost = Some(false)),
+            Some(true),
+            "not asked"
+        );
         let strange = running(Some(ClimateMode::Unknown(9)), 22.0);
         assert_eq!(achieved(&heat, &Model::C10, &strange), Some(true));
         let auto = Command::Climate(ClimateSettings {
@@ -243,9 +303,22 @@ mod tests {
             achieved(&auto, &Model::C10, &running(Some(ClimateMode::Cool), 18.0)),
             Some(true)
         );
+        let mut by_itself = running(Some(ClimateMode::Auto), 18.0);
+        by_itself.frame.set(Reading::FanLevel, 6.0);
+        by_itself.climate.recirculation = Some(true);
+        assert_eq!(achieved(&auto, &Model::C10, &by_itself), Some(true));
+        let clear = Command::Climate(ClimateSettings {
+            defrost: true,
+            ..ClimateSettings::NEUTRAL
+        });
+        let blowing = |defrost| {
+            let mut state = running(Some(ClimateMode::Ventilate), 24.0);
+            state.climate.defrost = defrost;
+            achieved(&clear, &Model::C10, &state)
+        };
         assert_eq!(
-            achieved(&auto, &Model::C10, &running(Some(ClimateMode::Auto), 18.0)),
-            Some(true)
+            [Some(true), Some(false), None].map(blowing),
+            [true, false, true].map(Some)
         );
 
         let cooling = running(Some(ClimateMode::Cool), 18.0);
@@ -294,6 +367,22 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_does_not_tell_how_far_something_is_open() {
+        let nothing = VehicleState::default();
+        let (open, close) = (Command::Windows { percent: 20 }, Command::Windows { percent: 0 });
+        let position = state(|state| state.openings.windows_position = Some(Percent(0.0)));
+        assert!(tells_how_far(&open, &Model::C10, &position));
+        assert!(!tells_how_far(&open, &Model::C10, &nothing));
+        assert!(!tells_how_far(&open, &Model::B10, &position), "a B10 always says 0");
+        assert!(tells_how_far(&close, &Model::B10, &position));
+        let (open, close) = (Command::Sunshade { tenths: 5 }, Command::Sunshade { tenths: 0 });
+        assert!(tells_how_far(&open, &Model::C10, &reading(Reading::SunShade, 0.0)));
+        assert!(!tells_how_far(&open, &Model::C10, &nothing));
+        assert!(tells_how_far(&close, &Model::C10, &nothing));
+        assert!(tells_how_far(&Command::Lock, &Model::C10, &nothing));
+    }
+
+    #[test]
     fn windows_are_told_by_position_or_by_flag_as_the_model_reports_them() {
         let position = |percent| state(|state| state.openings.windows_position = Some(Percent(percent)));
         shows(&Command::Windows { percent: 50 }, &position(45.0), &position(0.0));
@@ -304,20 +393,50 @@ mod tests {
                 state.openings.parts.extend(Part::WINDOWS.map(|part| (part, open)));
             })
         };
+        let ajar = Command::Windows { percent: 10 };
+        assert_eq!(achieved(&ajar, &Model::C10, &position(0.0)), Some(false));
+        assert_eq!(achieved(&ajar, &Model::C10, &position(1.0)), Some(true));
         let open = Command::Windows { percent: 20 };
+        let close = Command::Windows { percent: 0 };
         assert_eq!(achieved(&open, &Model::B10, &flags(true)), Some(true));
         assert_eq!(achieved(&open, &Model::B10, &flags(false)), Some(false));
+        assert_eq!(achieved(&close, &Model::B10, &flags(true)), Some(false));
+        assert_eq!(achieved(&close, &Model::B10, &flags(false)), Some(true));
+        let too_little = Command::Windows { percent: 5 };
+        assert_eq!(
+            achieved(&too_little, &Model::B10, &flags(false)),
+            Some(true),
+            "written as 0"
+        );
         let no_position = state(|state| state.openings.parts.extend(Part::WINDOWS.map(|part| (part, false))));
         assert_eq!(achieved(&open, &Model::T03, &no_position), None);
         assert_eq!(achieved(&open, &Model::C10, &no_position), Some(false));
         let roof = |open| state(|state| state.openings.parts.extend([(Part::Roof, open)]));
         shows(&Command::Sunroof { open: true }, &roof(true), &roof(false));
-        shows(&Command::Sunshade { tenths: 10 }, &roof(true), &roof(false));
-        shows(
-            &Command::Sunshade { tenths: 5 },
-            &reading(Reading::SunShade, 5.0),
-            &reading(Reading::SunShade, 0.0),
-        );
+        shows(&Command::Sunshade { tenths: 0 }, &roof(false), &roof(true));
+        let open = Command::Sunshade { tenths: 10 };
+        shows(&open, &roof(true), &roof(false));
+        let shade = |tenths| reading(Reading::SunShade, tenths);
+        shows(&Command::Sunshade { tenths: 5 }, &shade(5.0), &shade(0.0));
+        shows(&Command::Sunshade { tenths: 1 }, &shade(2.0), &shade(0.0));
+        shows(&Command::Sunshade { tenths: 0 }, &shade(0.0), &shade(1.0));
+    }
+
+    #[test]
+    fn a_speed_limit_counts_in_its_unit_and_while_it_is_on() {
+        let limit = |readings: &[(Reading, f64)]| {
+            let state = state(|state| {
+                state.frame.set(Reading::SpeedLimit, 90.0);
+                for (reading, value) in readings {
+                    state.frame.set(*reading, *value);
+                }
+            });
+            achieved(&Command::SpeedLimit { kmh: 90 }, &Model::C10, &state)
+        };
+        let (unit, active) = (Reading::SpeedLimitUnit, Reading::SpeedLimitActive);
+        assert_eq!(limit(&[(unit, 0.0), (active, 1.0)]), Some(true));
+        assert_eq!(limit(&[(unit, 1.0), (active, 1.0)]), None);
+        assert_eq!(limit(&[(unit, 0.0), (active, 0.0)]), Some(false));
     }
 
     #[test]

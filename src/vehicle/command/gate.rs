@@ -109,13 +109,20 @@ pub fn offered(spec: &Spec, car: &Car, policy: &Policy) -> bool {
     policy.permits(spec) && able(spec, car).is_ok()
 }
 
+/// From receipt to write, without a deadline of the asker's own.
+pub fn lifetime(spec: &Spec) -> SignedDuration {
+    match spec.risk {
+        Risk::Opening => OPENING_LIFETIME,
+        Risk::Comfort | Risk::Driving => LIFETIME,
+    }
+}
+
 /// A deadline of the asker's own replaces the usual lifetime, within reason.
 fn deadline(request: &CommandRequest, spec: &Spec) -> Timestamp {
     let after = |lifetime| request.received.checked_add(lifetime).unwrap_or(Timestamp::MAX);
     match request.expires {
         Some(expires) => expires.min(after(LONGEST_LIFETIME)),
-        None if spec.risk == Risk::Opening => after(OPENING_LIFETIME),
-        None => after(LIFETIME),
+        None => after(lifetime(spec)),
     }
 }
 
@@ -160,7 +167,10 @@ fn contradiction(precondition: Precondition, view: &CarView) -> Option<Reason> {
     let state = view.state.as_ref();
     // Gear and plug of an old picture say nothing about now.
     let fresh = state.filter(|state| !state.stale);
+    let speed = state.and_then(|state| state.frame.number(Reading::Speed));
     match precondition {
+        // In neutral a car does not drive, and may roll all the same.
+        Precondition::NotMoving if speed.is_some_and(|speed| speed > 0.0) => Some(Reason::Moving),
         Precondition::NotMoving => match state.and_then(|state| state.motion.driving) {
             Some(driving) => driving.then_some(Reason::Moving),
             // It was last seen driving and has been silent since, or has not been heard in this run.
@@ -389,6 +399,20 @@ mod tests {
         let driving = with(|state| state.motion.driving = Some(true));
         assert_eq!(admit_now(Command::Unlock, &driving, &policy), Err(Reason::Moving));
         assert!(admit_now(Command::QuickCool, &driving, &policy).is_ok());
+        let rolling = with(|state| {
+            state.motion.gear = Some(Gear::N);
+            state.motion.driving = Some(false);
+            state.frame.set(Reading::Speed, 90.0);
+        });
+        for command in [Command::Unlock, Command::Windows { percent: 100 }, Command::FindCar] {
+            assert_eq!(admit_now(command, &rolling, &policy), Err(Reason::Moving));
+        }
+        assert!(admit_now(Command::QuickCool, &rolling, &policy).is_ok());
+        let standing = with(|state| {
+            state.motion.driving = Some(false);
+            state.frame.set(Reading::Speed, 0.0);
+        });
+        assert!(admit_now(Command::Unlock, &standing, &policy).is_ok());
         let reverse = with(|state| state.motion.gear = Some(Gear::R));
         assert_eq!(admit_now(Command::TrunkOpen, &reverse, &policy), Err(Reason::NotInPark));
         for harmless in [

@@ -109,10 +109,20 @@ impl Queue {
 /// and end are set one after the other; every other group knows the last word only.
 fn replaces(newer: &Command, older: &Command) -> bool {
     newer.effect_group() == older.effect_group()
+        && !leaves_other_comfort(newer, older)
         && match (plan_change(newer), plan_change(older)) {
             (Some(newer), Some(older)) => covers(&newer, &older),
             _ => true,
         }
+}
+
+/// A seat whose heating is switched off may well be ventilated, and the other way round.
+fn leaves_other_comfort(newer: &Command, older: &Command) -> bool {
+    matches!(
+        (newer, older),
+        (Command::SeatHeat(_, 0), Command::SeatVentilation(..))
+            | (Command::SeatVentilation(_, 0), Command::SeatHeat(..))
+    )
 }
 
 fn plan_change(command: &Command) -> Option<ChargeScheduleChange> {
@@ -227,6 +237,21 @@ mod tests {
             .unwrap();
         assert_eq!(commands(superseded), [Command::SeatHeat(Seat::Driver, 1)]);
         assert_eq!(queue.len(), 3);
+    }
+
+    #[test]
+    fn switching_one_comfort_of_a_seat_off_leaves_the_other_that_waits() {
+        let heat = |level| Command::SeatHeat(Seat::Driver, level);
+        let ventilate = |level| Command::SeatVentilation(Seat::Driver, level);
+        for (waits, off) in [(heat(2), ventilate(0)), (ventilate(2), heat(0))] {
+            let mut queue = Queue::default();
+            queue.push(waiting(waits, 180)).unwrap();
+            assert_eq!(queue.push(waiting(off, 180)).unwrap(), []);
+            assert_eq!(queue.len(), 2);
+        }
+        let mut queue = Queue::default();
+        queue.push(waiting(heat(2), 180)).unwrap();
+        assert_eq!(commands(queue.push(waiting(heat(0), 180)).unwrap()), [heat(2)]);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! back from a command to its row.
 
 mod build;
-mod families;
 mod lists;
 mod parameters;
 mod table;

@@ -72,13 +72,18 @@ const TIRES: [(Wheel, Reading, Reading); 4] = [
     ),
 ];
 
+/// What the car itself says of its lock; other codes than these two say nothing.
+pub fn locked(frame: &Frame) -> Option<bool> {
+    match frame.code(Reading::Locked)? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
 /// Locks and alarm; a lock command that was confirmed a moment ago is ahead of the status.
 pub(super) fn security(frame: &Frame, confirmed: Option<bool>) -> Security {
-    let said = match frame.code(Reading::Locked) {
-        Some(0) => Some(false),
-        Some(1) => Some(true),
-        _ => None,
-    };
+    let said = locked(frame);
     let lock_source = match confirmed {
         Some(_) => Some(LockSource::CommandConfirmed),
         None => said.map(|_| LockSource::Signal),

@@ -13,7 +13,7 @@ use crate::vehicle::reading::{Frame, Reading};
 use crate::vehicle::state::{Charger, Charging, Connection};
 use crate::vehicle::units::{KilometersPerHour, Kilowatts, Minutes, round};
 
-/// Below this current, in A, the pack is idle.
+/// Below this current, in A, in or out, the pack is idle.
 const IDLE_AMPERES: f64 = 1.0;
 /// From this current on, in A, energy certainly flows; below it the car's own consumption could be meant.
 const CERTAIN_AMPERES: f64 = 3.0;
@@ -92,7 +92,7 @@ struct Evidence {
     excluded: bool,
     charge_state: Option<i64>,
     ac_port: Option<i64>,
-    /// Amperes, without sign: the direction is not reliable on every car.
+    /// Amperes; positive is out of the pack.
     current: Option<f64>,
     /// Kilowatts, without sign.
     power: Option<f64>,
@@ -155,7 +155,7 @@ impl Evidence {
             excluded: motion::excludes_charging(frame),
             charge_state: frame.code(Reading::ChargeState),
             ac_port: frame.code(Reading::AcPortState),
-            current: frame.number(Reading::BatteryCurrent).map(f64::abs),
+            current: frame.number(Reading::BatteryCurrent),
             power: battery::power(frame).map(f64::abs),
             remaining: frame.number(Reading::ChargeRemainTime),
             rises,
@@ -180,13 +180,15 @@ impl Evidence {
         let has_time_left = self.remaining.is_some_and(|minutes| minutes > 0.0);
         match self.current {
             None => self.charge_state == Some(CHARGING_OR_DONE),
+            // An external load or the car itself draws from the pack, whatever the cable is there for.
+            Some(amperes) if amperes >= IDLE_AMPERES => false,
             // Range-extender cars read no current during slow AC charging.
-            Some(amperes) if amperes < IDLE_AMPERES => match self.charge_state {
+            Some(amperes) if amperes.abs() < IDLE_AMPERES => match self.charge_state {
                 Some(CHARGING_OR_DONE) => has_time_left,
                 Some(CONNECTED_ONLY) => self.rises,
                 _ => false,
             },
-            Some(amperes) if amperes < CERTAIN_AMPERES => {
+            Some(amperes) if amperes.abs() < CERTAIN_AMPERES => {
                 has_time_left || self.remaining.is_some() && self.is_certainly_powered()
             }
             Some(_) => self.remaining.is_some() || self.is_certainly_powered(),
@@ -206,7 +208,7 @@ impl Evidence {
     }
 
     fn is_idle(&self) -> bool {
-        self.current.is_some_and(|amperes| amperes < IDLE_AMPERES)
+        self.current.is_some_and(|amperes| amperes.abs() < IDLE_AMPERES)
     }
 
     /// Whether a charge ended with the cable still in.

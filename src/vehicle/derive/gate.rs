@@ -75,20 +75,19 @@ pub(super) fn pass(frame: &Frame, stand_in: impl Fn(Reading) -> Option<f64>) -> 
     (passed, refusals)
 }
 
-/// Whether a number is what control units say when they cannot tell.
-pub(super) fn is_placeholder(number: f64) -> bool {
-    PLACEHOLDERS.contains(&number)
+/// Why a number that no car can have is not believed: it may be what control units say when they cannot tell.
+pub(super) fn objection(number: f64) -> Objection {
+    if PLACEHOLDERS.contains(&number) {
+        Objection::Placeholder
+    } else {
+        Objection::OutOfRange
+    }
 }
 
 fn objections(frame: &Frame) -> impl Iterator<Item = (Reading, Objection)> {
     let beyond = RANGES.iter().filter_map(|(reading, least, most)| {
         let number = frame.number(*reading)?;
-        let objection = if is_placeholder(number) {
-            Objection::Placeholder
-        } else {
-            Objection::OutOfRange
-        };
-        (!(*least..=*most).contains(&number)).then_some((*reading, objection))
+        (!(*least..=*most).contains(&number)).then(|| (*reading, objection(number)))
     });
     let silent = WHEELS.iter().filter_map(|(pressure, alarm)| {
         let silent = frame.number(*pressure) == Some(0.0) && frame.flag(*alarm) != Some(true);

@@ -222,8 +222,8 @@ impl Memory {
         refusals
     }
 
-    /// Takes from the frame that is shown what later frames need.
-    pub(super) fn learn(&mut self, now: Timestamp) {
+    /// Takes from the frame that is shown what later frames need. The `refusals` are what was not believed of it.
+    pub(super) fn learn(&mut self, refusals: &[Refusal], now: Timestamp) {
         let Some(Seen { frame, position, .. }) = &self.seen else {
             return;
         };
@@ -233,14 +233,18 @@ impl Memory {
         let odometer = frame.number(Reading::Odometer);
         let drives = motion::drives(frame);
 
+        // What stands in for a position that was refused is no news of where the car is.
+        let place = position.filter(|_| refusals.iter().all(|(field, _)| *field != POSITION));
         match (self.driving, drives) {
             (_, Some(true)) => self.parked_since = None,
-            (Some(true), Some(false)) => self.parked_since = Some(moment),
-            (Some(false), Some(false)) if drove_between(self.odometer, odometer) => self.parked_since = Some(moment),
-            _ => {}
-        }
-        if drives == Some(false) {
-            self.parked_position = position.or(self.parked_position);
+            (Some(driving), Some(false)) if driving || drove_between(self.odometer, odometer) => {
+                self.parked_since = Some(moment);
+                // Without a place of its own, the last one on the way; the old place was left.
+                let on_the_way = self.position_track.good();
+                self.parked_position = place.or(on_the_way.filter(|last| Some(*last) != self.parked_position));
+            }
+            (_, Some(false)) => self.parked_position = place.or(self.parked_position),
+            (_, None) => {}
         }
         // Only what was witnessed: while nobody asked, the car may have talked all the time.
         self.longest_rest = self.longest_rest.max(std::mem::take(&mut self.resting));
@@ -267,10 +271,11 @@ impl Memory {
     fn settle_odometer(&mut self, frame: &mut Frame) -> Option<Refusal> {
         let said = frame.number(Reading::Odometer)?;
         let good = self.odometer_track.good();
-        let (believed, objection) = if said <= 0.0 || gate::is_placeholder(said) {
+        // The 16-bit numbers that mean "cannot tell" elsewhere are distances here; the longer ones are out of range.
+        let (believed, objection) = if said <= 0.0 {
             (good, Some(Objection::Placeholder))
         } else if said >= LARGEST_ODOMETER_KM {
-            (good, Some(Objection::OutOfRange))
+            (good, Some(gate::objection(said)))
         } else {
             let settled = self.odometer_track.settle(said, frame.vehicle_time);
             let objection = if said < settled {

@@ -2,8 +2,9 @@
 //!
 //! Two calls are all there is. [`derive()`] takes every answer of the cloud, good or bad, and returns the new picture
 //! with the new [`Memory`]; [`refresh`] draws the picture again when time has passed without an answer, so that live
-//! values expire. [`judge`] says what kind of answer a frame is. All are pure; the caller keeps the memory, and its
-//! serialized part survives a restart.
+//! values expire. [`judge`] says what kind of answer a frame is, and [`locked`] what the car itself says of its lock,
+//! where the picture shows what a command said. All are pure; the caller keeps the memory, and its serialized part
+//! survives a restart.
 //!
 //! Plug, charging, motion, locks, windows and tyres follow the rules that were proven on cars; the codes of the
 //! maker's own app read some of them differently.
@@ -25,6 +26,7 @@ mod tests;
 
 use jiff::Timestamp;
 
+pub use body::locked;
 pub use memory::Memory;
 
 use super::profile::Model;
@@ -78,7 +80,7 @@ pub fn derive(frame: &Frame, model: &Model, memory: &Memory, now: Timestamp) -> 
         Verdict::News => {
             let refusals = memory.see(frame, now);
             memory.count(frame, &refusals, now);
-            memory.learn(now);
+            memory.learn(&refusals, now);
         }
         // What is not believed of a frame is counted once, and of a rejected one not at all.
         Verdict::Repeat => drop(memory.see(frame, now)),

@@ -19,8 +19,21 @@ const MOMENTARY: [Reading; 4] = [
     Reading::PtcPower,
 ];
 
-/// Readings that rest at 0 and describe a moment otherwise: the gear and the ignition.
-const MOMENTARY_UNLESS_ZERO: [Reading; 4] = [Reading::Gear, Reading::KeyOn1, Reading::KeyOn2, Reading::KeyOn3];
+/// Readings that rest at 0 and describe a moment otherwise: gear, ignition, and what is heated or ventilated.
+const MOMENTARY_UNLESS_ZERO: [Reading; 12] = [
+    Reading::Gear,
+    Reading::KeyOn1,
+    Reading::KeyOn2,
+    Reading::KeyOn3,
+    Reading::BatteryThermalRequest,
+    Reading::SeatHeatDriver,
+    Reading::SeatHeatPassenger,
+    Reading::SeatVentDriver,
+    Reading::SeatVentPassenger,
+    Reading::SteeringWheelHeatMinutes,
+    Reading::MirrorHeatLeft,
+    Reading::MirrorHeatRight,
+];
 
 /// Whether a word of the car from `vehicle_time` is stale at `now`.
 pub(super) fn is_stale(vehicle_time: Timestamp, now: Timestamp) -> bool {
@@ -47,6 +60,19 @@ pub(super) fn expire(state: &mut VehicleState) {
     battery.power = None;
     battery.discharging_power = None;
     battery.discharging = None;
+    give_up_if_on(&mut battery.heating);
+
+    let climate = &mut state.climate;
+    for running in [
+        &mut climate.on,
+        &mut climate.defrost,
+        &mut climate.quick_cool,
+        &mut climate.quick_heat,
+        &mut climate.steering_wheel_heat,
+        &mut climate.mirror_heat,
+    ] {
+        give_up_if_on(running);
+    }
 
     let was_charging = state.charging.charging == Some(true);
     state.charging = Charging {
@@ -73,4 +99,9 @@ pub(super) fn expire(state: &mut VehicleState) {
         security.locked = security.locked.filter(|locked| *locked);
         security.lock_source = Some(LockSource::Stale);
     }
+}
+
+/// What was switched on ends by itself some time; what was off stays off.
+fn give_up_if_on(flag: &mut Option<bool>) {
+    *flag = flag.filter(|on| !on);
 }

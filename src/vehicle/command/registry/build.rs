@@ -49,6 +49,11 @@ fn air(arguments: &Arguments) -> Option<ClimateSettings> {
     })
 }
 
+/// The settings of a schedule or a preparation; neither can switch anything off.
+fn running_air(arguments: &Arguments) -> Result<ClimateSettings, Rejection> {
+    air(arguments).ok_or_else(|| Rejection::new(Reason::InvalidPayload, "operate must be manual or auto here"))
+}
+
 /// Climate with all its parameters.
 pub fn climate(arguments: &Arguments) -> Built {
     Ok(air(arguments).map_or(Command::ClimateOff, Command::Climate))
@@ -100,7 +105,7 @@ pub fn climate_schedule(arguments: &Arguments) -> Built {
 fn climate_entry(arguments: &Arguments) -> Result<ClimateScheduleEntry, Rejection> {
     Ok(ClimateScheduleEntry {
         enabled: arguments.is_set("enabled"),
-        settings: air(arguments).unwrap_or(ClimateSettings::NEUTRAL),
+        settings: running_air(arguments)?,
         set_id: arguments.text("set_id"),
         start_time: need(arguments.date_time("start_time"), "start_time")?,
         days: arguments.days("days").unwrap_or_default(),
@@ -322,7 +327,6 @@ fn preparation(arguments: &Arguments) -> Result<Preparation, Rejection> {
         arguments.word("passenger_seat"),
         arguments.small("passenger_seat_level"),
     );
-    let seats_wanted = driver != SeatComfort::Off || passenger != SeatComfort::Off;
     let (name, address) = (
         arguments.text("destination_name"),
         arguments.text("destination_address"),
@@ -338,7 +342,7 @@ fn preparation(arguments: &Arguments) -> Result<Preparation, Rejection> {
     };
     something(Preparation {
         climate: air(arguments).filter(|_| arguments.is_set("climate_enabled")),
-        seats: seats_wanted.then_some((driver, passenger)),
+        seats: seats(driver, passenger),
         steering_wheel: arguments.is_set("steering_wheel_heat"),
         mirrors: arguments.is_set("mirror_heat"),
         destination,
@@ -353,6 +357,12 @@ fn comfort(kind: Option<&str>, level: Option<u8>) -> SeatComfort {
     }
 }
 
+/// The front seats, unless nothing is wanted of either.
+fn seats(driver: SeatComfort, passenger: SeatComfort) -> Option<(SeatComfort, SeatComfort)> {
+    let wanted = (driver, passenger) != (SeatComfort::Off, SeatComfort::Off);
+    wanted.then_some((driver, passenger))
+}
+
 /// Reads the bundle the cloud uses; a part whose `enable` is false is not wanted.
 fn bundle(content: &Map<String, Value>) -> Result<Preparation, Rejection> {
     let parts = Arguments::read(lists::BUNDLE, content)?;
@@ -362,8 +372,10 @@ fn bundle(content: &Map<String, Value>) -> Result<Preparation, Rejection> {
             .map_err(|rejection| rejection.within(name)),
         None => Ok(None),
     };
-    let climate = part("air_condition", lists::BUNDLE_CLIMATE)?;
-    let seats = part("seat_setting", lists::BUNDLE_SEATS)?;
+    let climate = part("air_condition", lists::BUNDLE_CLIMATE)?
+        .map(|climate| running_air(&climate).map_err(|rejection| rejection.within("air_condition")))
+        .transpose()?;
+    let front = part("seat_setting", lists::BUNDLE_SEATS)?;
     let destination = part("syn_path", lists::BUNDLE_DESTINATION)?
         .map(|arguments| {
             Ok(place(
@@ -375,8 +387,8 @@ fn bundle(content: &Map<String, Value>) -> Result<Preparation, Rejection> {
         })
         .transpose()?;
     something(Preparation {
-        climate: climate.as_ref().and_then(air),
-        seats: seats.map(|seats| (seat_code(seats.word("driver")), seat_code(seats.word("copilot")))),
+        climate,
+        seats: front.and_then(|front| seats(seat_code(front.word("driver")), seat_code(front.word("copilot")))),
         steering_wheel: part("steeringWheelHeatCtrl", lists::BUNDLE_WHEEL)?.is_some(),
         mirrors: part("rearMirrorHeating", lists::BUNDLE_MIRRORS)?.is_some(),
         destination,

@@ -264,6 +264,24 @@ fn errors_in_lists_name_the_entry() {
 }
 
 #[test]
+fn nothing_is_scheduled_to_go_off() {
+    let off = |operate: &str| json!({"start_time": "2030-01-01 07:30:00", "operate": operate});
+    let rejection = command("climate-schedule", &json!({"controls": [off("auto"), off("off")]})).unwrap_err();
+    assert_eq!(rejection.reason, Reason::InvalidPayload);
+    assert!(rejection.detail.starts_with("entry 2: operate must be"), "{rejection}");
+    let warm = json!({"steeringWheelHeatCtrl": {}, "air_condition": {"operate": "close"}});
+    let later = json!({"start_time": "2030-01-01 07:30:00", "datacontent": warm});
+    let rejection = command("prepare-car-schedule", &json!({"controls": [later]})).unwrap_err();
+    assert_eq!(rejection.reason, Reason::InvalidPayload);
+    assert!(
+        rejection.detail.starts_with("entry 1: air_condition: operate must be"),
+        "{rejection}"
+    );
+    let unwanted = json!({"steeringWheelHeatCtrl": {}, "air_condition": {"operate": "off", "enable": false}});
+    assert!(command("prepare-car", &json!({"params": unwanted})).is_ok());
+}
+
+#[test]
 fn a_bundle_is_read_in_the_words_of_the_cloud() {
     let bundle = json!({"params": {
         "air_condition": {"enable": false},
@@ -295,6 +313,12 @@ fn a_bundle_is_read_in_the_words_of_the_cloud() {
         (json!({"syn_path": {"latitude": 1}}), Reason::MissingParameter),
         (json!({"syn_path": {"longitude": 1}}), Reason::MissingParameter),
         (json!({"sunroof": {}}), Reason::InvalidPayload),
+        (json!({"seat_setting": {}}), Reason::MissingParameter),
+        (
+            json!({"seat_setting": {"driver": "0", "copilot": "0"}}),
+            Reason::MissingParameter,
+        ),
+        (json!({"air_condition": {"operate": "off"}}), Reason::InvalidPayload),
     ] {
         assert_eq!(
             reason("prepare-car", &json!({"params": wrong})),

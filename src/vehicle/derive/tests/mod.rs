@@ -54,6 +54,16 @@ fn frame(seconds: i64, readings: &[(Reading, f64)]) -> Frame {
     }
 }
 
+/// The frame at a place, north and east positive.
+fn at_place(frame: Frame, (latitude, longitude): (f64, f64), origin: SignOrigin) -> Frame {
+    let axis = |degrees| Some(Coordinate { degrees, origin });
+    Frame {
+        latitude: axis(latitude),
+        longitude: axis(longitude),
+        ..frame
+    }
+}
+
 /// A car that is told one frame after the other.
 #[derive(Default)]
 struct Told {
@@ -215,6 +225,46 @@ fn a_silent_car_is_plugged_in_but_not_charging() {
 }
 
 #[test]
+fn a_silent_car_neither_cools_nor_heats_but_what_was_off_stays_off() {
+    let on = [
+        (Reading::AcOn, 1.0),
+        (Reading::ClimateMode, 3.0),
+        (Reading::WindshieldDefrost, 2.0),
+        (Reading::RapidCooling, 2.0),
+        (Reading::RapidHeating, 2.0),
+        (Reading::SteeringWheelHeat, 2.0),
+        (Reading::MirrorHeatLeft, 1.0),
+        (Reading::BatteryThermalRequest, 4.0),
+        (Reading::SeatHeatDriver, 3.0),
+        (Reading::SeatVentPassenger, 2.0),
+    ];
+    let known = |state: &VehicleState| {
+        let climate = &state.climate;
+        let level = |reading| state.frame.flag(reading);
+        [
+            climate.on,
+            climate.defrost,
+            climate.quick_cool,
+            climate.quick_heat,
+            climate.steering_wheel_heat,
+            climate.mirror_heat,
+            state.battery.heating,
+            level(Reading::SeatHeatDriver),
+            level(Reading::SeatVentPassenger),
+            level(Reading::MirrorHeatLeft),
+        ]
+    };
+    let fresh_and_stale = |readings: &[_]| {
+        let mut car = Told::default();
+        car.hears(&frame(0, readings), at(1));
+        [900, 901].map(|seconds| known(&refresh(&Model::C10, &car.memory, at(seconds))))
+    };
+    assert_eq!(fresh_and_stale(&on), [[Some(true); 10], [None; 10]]);
+    let off = on.map(|(reading, _)| (reading, 0.0));
+    assert_eq!(fresh_and_stale(&off), [[Some(false); 10]; 2]);
+}
+
+#[test]
 fn a_frame_that_cannot_tell_keeps_the_last_state_of_motion() {
     let mut car = Told::default();
     car.hears(&frame(0, DRIVING), at(1));
@@ -252,6 +302,61 @@ fn a_drive_nobody_saw_begins_a_new_park() {
     );
 }
 
+/// Where the car is shown to have parked last, as its latitude.
+fn parked_at(state: &VehicleState) -> Option<f64> {
+    state.motion.parked_position.map(|position| position.latitude)
+}
+
+#[test]
+fn a_park_without_a_position_is_where_the_car_was_last_on_its_way_there() {
+    let located = |frame, latitude| at_place(frame, (latitude, 9.19), SignOrigin::Signed);
+    let mut car = Told::default();
+    car.hears(&located(frame(0, &[]), 45.46), at(1));
+    car.hears(&located(frame(60, DRIVING), 45.47), at(61));
+    let driving = car.hears_and_restarts(&frame(120, DRIVING), at(121));
+    assert_eq!(parked_at(&driving), Some(45.46), "it has not parked again");
+    let parked = car.hears_and_restarts(&frame(180, &[]), at(181));
+    assert_eq!(parked_at(&parked), Some(45.47));
+    let no_fix = at_place(frame(240, &[]), (0.0, 0.0), SignOrigin::Signed);
+    assert_eq!(parked_at(&car.hears(&no_fix, at(241))), Some(45.47));
+    assert_eq!(
+        parked_at(&car.hears(&located(frame(300, &[]), 45.471), at(301))),
+        Some(45.471)
+    );
+}
+
+#[test]
+fn after_a_drive_without_positions_the_old_place_is_not_the_new_one() {
+    let place = (45.46, 9.19);
+    let somewhere = |seconds, readings: &[_]| at_place(frame(seconds, readings), place, SignOrigin::Signed);
+    let no_fix = |seconds, readings: &[_]| at_place(frame(seconds, readings), (0.0, 0.0), SignOrigin::Signed);
+    let odometer = |km| (Reading::Odometer, km);
+
+    let mut unseen = Told::default();
+    unseen.hears(&somewhere(0, &[odometer(1000.0)]), at(1));
+    assert_eq!(
+        parked_at(&unseen.hears(&frame(60, &[odometer(1000.0)]), at(61))),
+        Some(45.46)
+    );
+    for (seconds, frame) in [
+        (3600, frame(3600, &[odometer(1020.0)])),
+        (3660, no_fix(3660, &[odometer(1020.0)])),
+    ] {
+        assert_eq!(
+            parked_at(&unseen.hears_and_restarts(&frame, at(seconds))),
+            None,
+            "{seconds}"
+        );
+    }
+    let back = somewhere(3720, &[odometer(1020.0)]);
+    assert_eq!(parked_at(&unseen.hears(&back, at(3721))), Some(45.46), "it came back");
+
+    let mut seen = Told::default();
+    seen.hears(&somewhere(0, &[]), at(1));
+    seen.hears(&no_fix(60, DRIVING), at(61));
+    assert_eq!(parked_at(&seen.hears(&no_fix(120, &[]), at(121))), None);
+}
+
 #[test]
 fn the_odometer_never_runs_backwards() {
     let mut car = Told::default();
@@ -282,20 +387,22 @@ fn an_absurd_odometer_is_not_shown_and_does_not_block_the_true_one() {
 }
 
 #[test]
+fn an_odometer_counts_through_the_numbers_that_mean_cannot_tell_elsewhere() {
+    let mut car = Told::default();
+    for (minutes, km) in [(0, 32_766.0), (1, 32_767.0), (2, 32_768.0), (20_000, 65_535.0)] {
+        let seconds = minutes * 60;
+        let state = car.hears(&frame(seconds, &[(Reading::Odometer, km)]), at(seconds));
+        assert_eq!(state.frame.number(Reading::Odometer), Some(km));
+    }
+    assert_eq!(car.rejected(), [""; 0]);
+    car.hears(&frame(1_300_000, &[(Reading::Odometer, 16_777_215.0)]), at(1_300_000));
+    car.hears(&frame(1_300_060, &[(Reading::Odometer, 3_000_000.0)]), at(1_300_060));
+    assert_eq!(car.rejected(), ["odometer: 2 out_of_range"]);
+}
+
+#[test]
 fn a_position_that_no_car_can_have_reached_is_not_shown() {
-    let located = |seconds, latitude| {
-        let axis = |degrees| {
-            Some(Coordinate {
-                degrees,
-                origin: SignOrigin::Signed,
-            })
-        };
-        Frame {
-            latitude: axis(latitude),
-            longitude: axis(9.19),
-            ..frame(seconds, &[])
-        }
-    };
+    let located = |seconds, latitude| at_place(frame(seconds, &[]), (latitude, 9.19), SignOrigin::Signed);
     let mut car = Told::default();
     let latitude = |state: VehicleState| state.position.map(|position| position.latitude);
     assert_eq!(latitude(car.hears(&located(0, 45.46), at(1))), Some(45.46));
@@ -397,6 +504,42 @@ fn an_external_load_is_not_charging() {
 }
 
 #[test]
+fn a_current_out_of_the_pack_is_not_charging_although_the_car_is_connected() {
+    let load_on_the_port = [
+        (Reading::ChargeState, 1.0),
+        (Reading::AcPortState, 2.0),
+        (Reading::BatteryCurrent, 6.0),
+    ];
+    let climate_on_the_cable = [
+        (Reading::ChargeState, 4.0),
+        (Reading::AcPortState, 1.0),
+        (Reading::ChargeRemainTime, 0.0),
+        (Reading::BatteryCurrent, 5.0),
+    ];
+    let little = [
+        (Reading::ChargeState, 2.0),
+        (Reading::ChargeRemainTime, 60.0),
+        (Reading::BatteryCurrent, 1.0),
+    ];
+    for (readings, connection) in [
+        (&load_on_the_port[..], Connection::PluggedIn),
+        (&climate_on_the_cable[..], Connection::WaitingSchedule),
+        (&little[..], Connection::PluggedIn),
+    ] {
+        let charging = at_once(readings).charging;
+        assert_eq!(
+            (charging.charging, charging.connection, charging.power),
+            (Some(false), Some(connection), Some(Kilowatts(0.0))),
+            "{readings:?}"
+        );
+    }
+    assert_eq!(at_once(&load_on_the_port).charging.v2l_power, Some(Kilowatts(2.4)));
+    // A range-extender car that reads no current charges on.
+    let idle = [little[0], little[1], (Reading::BatteryCurrent, 0.9)];
+    assert_eq!(at_once(&idle).charging.charging, Some(true));
+}
+
+#[test]
 fn a_range_extender_is_full_only_near_its_limit_and_stays_one() {
     let completed = |soc, more: &[(Reading, f64)]| {
         let readings = [
@@ -440,14 +583,7 @@ fn a_car_clock_far_ahead_dates_nothing_and_does_not_make_later_frames_old() {
 
 #[test]
 fn a_lost_minus_is_repaired_across_restarts_and_frames_without_a_fix() {
-    let located = |seconds, (latitude, longitude), origin| {
-        let axis = |degrees| Some(Coordinate { degrees, origin });
-        Frame {
-            latitude: axis(latitude),
-            longitude: axis(longitude),
-            ..frame(seconds, &[])
-        }
-    };
+    let located = |seconds, place, origin| at_place(frame(seconds, &[]), place, origin);
     let mut car = Told::default();
     car.hears_and_restarts(&located(0, (38.7, -9.14), SignOrigin::Signed), at(1));
     let without_fix = car.hears(&located(60, (0.0, 0.0), SignOrigin::Signed), at(61));
