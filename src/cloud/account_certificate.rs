@@ -34,7 +34,9 @@ pub fn open(bundle: &str, passwords: &[SecretString]) -> Result<ClientIdentity, 
     let compact: String = bundle.split_whitespace().collect();
     let bundle = BASE64_STANDARD
         .decode(compact)
-        .map_err(|_| AccountCertificateError::Missing)?;
+        .ok()
+        .filter(|bundle| !bundle.is_empty())
+        .ok_or(AccountCertificateError::Missing)?;
     let mut failure = AccountCertificateError::WrongPassword;
     for password in passwords {
         match Pkcs12Archive::from_pkcs12(&bundle, password.expose_secret()) {
@@ -123,7 +125,14 @@ mod tests {
             .collect();
         assert!(matches!(errors[0], AccountCertificateError::WrongPassword));
         assert!(matches!(errors[1], AccountCertificateError::Unreadable(_)));
-        assert!(matches!(open("%%%", &[]), Err(AccountCertificateError::Missing)));
+    }
+
+    #[test]
+    fn a_bundle_that_is_empty_or_no_base64_is_missing() {
+        for nothing in ["", " \r\n", "%%%"] {
+            let outcome = open(nothing, &["x".into()]);
+            assert!(matches!(outcome, Err(AccountCertificateError::Missing)), "{nothing:?}");
+        }
     }
 
     proptest! {

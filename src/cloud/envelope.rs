@@ -15,28 +15,48 @@ const MESSAGE_LENGTH: usize = 160;
 /// How the bytes of a ZIP archive start.
 const ZIP_MAGIC: &[u8] = b"PK";
 
-/// The `data` of an answer; null when it has none.
-pub fn data(answer: &Answer) -> Result<Value, CloudError> {
-    read(answer, &["code", "result"])
+/// The codes that mean the same at every call.
+const SESSION_LOST: i64 = 3;
+const VERIFICATION: i64 = 39;
+const NOT_PERMITTED: i64 = 40;
+
+/// Which fields hold the code: the first that is there counts.
+const CODE_FIRST: &[&str] = &["code", "result"];
+const RESULT_FIRST: &[&str] = &["result", "code"];
+
+/// What an answer says, before a refusal is given a meaning.
+enum Verdict {
+    /// Success, with its `data`.
+    Success(Value),
+    /// A code other than 0.
+    Refused { code: i64, message: String },
 }
 
-/// The same for a sign-in, which has no session to lose: a refusal that sounds like it calls for a pause.
+/// The `data` of an answer; null when it has none.
+pub fn data(answer: &Answer) -> Result<Value, CloudError> {
+    read(answer, CODE_FIRST)
+}
+
+/// The same for a sign-in, which has no session to lose: a refusal that sounds like it calls for a pause. A password
+/// may be refused under another code than the known one, and must not be tried again then either.
 pub fn sign_in_data(answer: &Answer) -> Result<Value, CloudError> {
     data(answer).map_err(|error| match error {
         CloudError::SessionLost => CloudError::Verification,
+        CloudError::Other { message, .. } if is_about_the_password(&message) => CloudError::SignInRejected,
         error => error,
     })
 }
 
-/// The same for the PIN check. The code of a wrong PIN is not documented, so every refusal without another known
-/// meaning counts as one: better to stop once too often than to lock the PIN.
+/// The same for the PIN check. The code of a wrong PIN is not documented, so every code but those that certainly mean
+/// something else counts as one, whatever the words say: better to stop once too often than to lock the PIN.
 pub fn pin_check(answer: &Answer) -> Result<(), CloudError> {
-    match data(answer) {
-        Ok(_) => Ok(()),
-        Err(CloudError::Other { code, message } | CloudError::AccountLocked { code, message }) => {
-            Err(CloudError::PinRejected { code, message })
-        }
-        Err(error) => Err(error),
+    match verdict(answer, CODE_FIRST)? {
+        Verdict::Success(_) => Ok(()),
+        Verdict::Refused {
+            code: code @ (SESSION_LOST | VERIFICATION | NOT_PERMITTED),
+            message,
+        } => Err(refusal(code, message)),
+        Verdict::Refused { code, message } => Err(CloudError::PinRejected { code, message }),
     }
 }
 
@@ -52,7 +72,7 @@ pub fn data_if_any(answer: &Answer) -> Result<Option<Value>, CloudError> {
 
 /// The same for reading schedules, which is judged by `result` and by `code` only where that is missing.
 pub fn schedule_data(answer: &Answer) -> Result<Value, CloudError> {
-    read(answer, &["result", "code"])
+    read(answer, RESULT_FIRST)
 }
 
 /// Whether an answer refuses what was asked, for counting. That there is no data is no refusal.
@@ -73,7 +93,14 @@ pub fn archive(answer: Answer) -> Result<Vec<u8>, CloudError> {
     })
 }
 
-fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
+fn read(answer: &Answer, code_fields: &[&str]) -> Result<Value, CloudError> {
+    match verdict(answer, code_fields)? {
+        Verdict::Success(data) => Ok(data),
+        Verdict::Refused { code, message } => Err(refusal(code, message)),
+    }
+}
+
+fn verdict(answer: &Answer, code_fields: &[&str]) -> Result<Verdict, CloudError> {
     let status = answer.status;
     let unreadable = |reason| Err(CloudError::Unreadable { status, reason });
     // A gateway in front says it without the cloud's envelope, often with a web page.
@@ -91,11 +118,14 @@ fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
         Err(_) => return unreadable("a web page or something else that is not JSON"),
     };
     let message = short(document.get("message").and_then(Value::as_str).unwrap_or_default());
-    let code = verdicts.iter().find_map(|name| lenient::integer(&document, name));
+    let code = code_fields.iter().find_map(|name| lenient::integer(&document, name));
     match code {
-        Some(0) if status == 200 => Ok(document.get_mut("data").map(Value::take).unwrap_or_default()),
+        Some(0) if status == 200 => {
+            let data = document.get_mut("data").map(Value::take).unwrap_or_default();
+            Ok(Verdict::Success(data))
+        }
         Some(0) => unreadable("success, but with an error status"),
-        Some(code) => Err(refusal(code, message)),
+        Some(code) => Ok(Verdict::Refused { code, message }),
         None if status == 404 => Err(CloudError::NotFound),
         None => by_words(&message).map_or_else(|| unreadable("JSON without a result code"), Err),
     }
@@ -104,10 +134,10 @@ fn read(answer: &Answer, verdicts: &[&str]) -> Result<Value, CloudError> {
 /// What a code other than 0 means.
 fn refusal(code: i64, message: String) -> CloudError {
     match code {
-        3 => CloudError::SessionLost,
+        SESSION_LOST => CloudError::SessionLost,
         21 => CloudError::SignInRejected,
-        39 => CloudError::Verification,
-        40 => CloudError::NotPermitted,
+        VERIFICATION => CloudError::Verification,
+        NOT_PERMITTED => CloudError::NotPermitted,
         100 => CloudError::NoData,
         -2 => CloudError::RequestFailed,
         _ => by_words(&message).unwrap_or_else(|| unknown(code, message)),
@@ -125,19 +155,43 @@ fn by_words(message: &str) -> Option<CloudError> {
     }
 }
 
-/// The codes for an app that is too old and for a locked account are not known, so words decide.
+/// The codes for a locked account and for an app that is too old are not known, so words decide. The lock comes first:
+/// asking again may prolong it.
 fn unknown(code: i64, message: String) -> CloudError {
     let words = message.to_lowercase();
     let is_about = |subject: &[&str]| subject.iter().any(|word| words.contains(word));
-    if is_about(&["version", "upgrade", "policy", "版本", "升级"]) {
-        CloudError::AppVersionRefused { code, message }
-    } else if is_about(&["account"]) && is_about(&["lock", "frozen", "disabled", "blocked"])
-        || is_about(&["锁定", "冻结"])
+    if is_about(&["account"]) && is_about(&["lock", "frozen", "disabled", "blocked"]) || is_about(&["锁定", "冻结"])
     {
         CloudError::AccountLocked { code, message }
+    } else if wants_another_app(&words) {
+        CloudError::AppVersionRefused { code, message }
     } else {
         CloudError::Other { code, message }
     }
+}
+
+/// Whether this message in lower case refuses our app version or our privacy policy. A version alone does not: a cloud
+/// that is being upgraded itself, or has no new version of something, is no reason to call the owner.
+fn wants_another_app(message: &str) -> bool {
+    let is_about_the_app = has_word(message, &["app", "application", "client", "应用", "客户端"]);
+    let is_about_versions = has_word(message, &["version", "upgrade", "update", "版本", "升级"]);
+    is_about_the_app && is_about_versions || message.contains("privacy policy") || message.contains("隐私")
+}
+
+/// Whether one of these words is in the text. Latin words count as whole words, since `conversion` is no version;
+/// Chinese ones anywhere, since no spaces stand between them.
+fn has_word(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| match word.is_ascii() {
+        true => text
+            .split(|character: char| !character.is_ascii_alphanumeric())
+            .any(|part| part == *word),
+        false => text.contains(word),
+    })
+}
+
+fn is_about_the_password(message: &str) -> bool {
+    let message = message.to_lowercase();
+    message.contains("password") || message.contains("密码")
 }
 
 /// The cloud's message on one line, short, and without addresses.
@@ -211,6 +265,37 @@ mod tests {
     }
 
     #[test]
+    fn the_app_version_is_refused_only_where_the_app_or_the_privacy_policy_is_meant() {
+        for message in [
+            "The App version is too low, please upgrade",
+            "APP_VERSION too low",
+            "Application update required",
+            "client version is not supported",
+            "请升级APP",
+            "客户端版本过低",
+            "Please accept the new Privacy Policy",
+            "隐私政策已更新",
+        ] {
+            let refused = error(200, &format!(r#"{{"code":77,"message":"{message}"}}"#));
+            assert!(
+                matches!(refused, CloudError::AppVersionRefused { code: 77, .. }),
+                "{message}"
+            );
+        }
+        for message in [
+            "system is being upgraded",
+            "type conversion failed",
+            "系统升级中",
+            "no new version",
+            "the insurance policy has ended",
+            "Whatsapp update failed",
+        ] {
+            let other = error(200, &format!(r#"{{"code":77,"message":"{message}"}}"#));
+            assert!(matches!(other, CloudError::Other { code: 77, .. }), "{message}");
+        }
+    }
+
+    #[test]
     fn answers_without_a_code_are_judged_by_their_status() {
         assert!(matches!(
             error(404, r#"{"message":"No message available"}"#),
@@ -236,7 +321,12 @@ mod tests {
 
     #[test]
     fn a_locked_account_is_known_by_its_words() {
-        for message in ["Your account has been locked", "account is frozen", "账号已锁定"] {
+        for message in [
+            "Your account has been locked",
+            "account is frozen",
+            "账号已锁定",
+            "Account locked, update the app to the newest version to unlock it",
+        ] {
             let locked = error(200, &format!(r#"{{"code":55,"message":"{message}"}}"#));
             assert!(
                 matches!(locked, CloudError::AccountLocked { code: 55, .. }),
@@ -275,6 +365,40 @@ mod tests {
     fn a_sign_in_cannot_lose_a_session() {
         let refused = answer(200, r#"{"code":3,"message":"Token is invalid"}"#);
         assert!(matches!(sign_in_data(&refused), Err(CloudError::Verification)));
+    }
+
+    #[test]
+    fn a_password_that_is_refused_under_an_unknown_code_is_refused() {
+        let refused = |message: &str| answer(200, &format!(r#"{{"code":1021,"message":"{message}"}}"#));
+        for message in ["Wrong Password", "密码错误"] {
+            assert!(
+                matches!(sign_in_data(&refused(message)), Err(CloudError::SignInRejected)),
+                "{message}"
+            );
+        }
+        let busy = refused("system busy");
+        assert!(matches!(sign_in_data(&busy), Err(CloudError::Other { code: 1021, .. })));
+        let elsewhere = refused("Wrong Password");
+        assert!(matches!(data(&elsewhere), Err(CloudError::Other { .. })));
+    }
+
+    #[test]
+    fn a_code_at_the_pin_check_is_a_refused_pin_unless_it_certainly_means_something_else() {
+        let check = |answer: &Answer| pin_check(answer).unwrap_err();
+        let code = |code: i64| check(&answer(200, &format!(r#"{{"code":{code},"message":"token version"}}"#)));
+        assert!(matches!(code(3), CloudError::SessionLost));
+        assert!(matches!(code(39), CloudError::Verification));
+        assert!(matches!(code(40), CloudError::NotPermitted));
+        for refused in [21, -2, 100, 31, 12345] {
+            assert!(
+                matches!(code(refused), CloudError::PinRejected { code, .. } if code == refused),
+                "{refused}"
+            );
+        }
+        assert!(matches!(check(&answer(429, "")), CloudError::RateLimited { .. }));
+        assert!(matches!(check(&answer(404, "{}")), CloudError::NotFound));
+        assert!(matches!(check(&answer(200, "<html>")), CloudError::Unreadable { .. }));
+        assert!(pin_check(&answer(200, r#"{"code":0}"#)).is_ok());
     }
 
     #[test]

@@ -91,10 +91,22 @@ pub enum CloudError {
 
     /// The certificate that came with the sign-in cannot be used.
     #[error(
-        "the sign-in succeeded, but its account certificate cannot be used: {0}. Should the password of the \
-         certificate differ from the usual one, set p12_password for the account"
+        "the sign-in succeeded, but its account certificate cannot be used: {0}. The bridge signs in again after an \
+         hour, then ever more rarely. Should the password of the certificate differ from the usual one, set \
+         p12_password for the account"
     )]
     AccountCertificate(AccountCertificateError),
+
+    /// The sign-in succeeded, but its answer lacks what every further call needs.
+    #[error(
+        "the sign-in succeeded, but its answer lacks the field {field}. The bridge signs in again after an hour, then \
+         ever more rarely, since each sign-in signs the official app out. The cloud may have changed; look for a newer \
+         version of the bridge"
+    )]
+    SignInUnusable {
+        /// The field that is missing.
+        field: &'static str,
+    },
 
     /// HTTP 404 for the car's model and for the fallback.
     #[error(
@@ -135,9 +147,9 @@ pub enum CloudError {
 
     /// The server's certificate is not the pinned one.
     #[error(
-        "the cloud shows another certificate than before: {seen} instead of the pinned {pinned}. Nothing was sent. \
-         Either the certificate was renewed or somebody intercepts the connection; if you know that it was renewed, \
-         pin {seen}"
+        "the cloud shows another certificate than the pinned one: {seen} instead of {pinned}. Nothing was sent. Either \
+         the certificate was renewed or somebody intercepts the connection. If you know that it was renewed, set \
+         cloud.pinned_certificate to {seen} (in config.yaml: `pinned_certificate` below `cloud`) and start the bridge again"
     )]
     ServerIdentity {
         /// The one we know.
@@ -201,6 +213,7 @@ impl CloudError {
             | Self::NotFound
             | Self::NoData
             | Self::RequestFailed
+            | Self::SignInUnusable { .. }
             | Self::Unreadable { .. }
             | Self::Other { .. } => "server",
         }

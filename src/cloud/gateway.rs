@@ -113,12 +113,7 @@ impl Gateway {
             .text("email", &credentials.username);
         let answer = self.send(&self.0.app, &call, device_id, Caller::Stranger).await?;
         let data = envelope::sign_in_data(&answer)?;
-        let required = |name| {
-            lenient::text(&data, name).ok_or(CloudError::Unreadable {
-                status: answer.status,
-                reason: "a sign-in answer without one of its fields",
-            })
-        };
+        let required = |field: &'static str| lenient::text(&data, field).ok_or(CloudError::SignInUnusable { field });
         let or_empty = |name| lenient::text(&data, name).unwrap_or_default();
 
         let (user_id, access) = (required("id")?, required("token")?);

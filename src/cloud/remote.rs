@@ -115,3 +115,26 @@ impl Session {
         Ok(data == 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_is_asked_for_until_the_next_question_would_come_too_late() {
+        let written = Written {
+            ticket: Some("1".to_owned()),
+            timeout: Duration::from_secs(5),
+            interval: Duration::from_secs(2),
+        };
+        let mut asked_at = vec![Duration::ZERO];
+        let mut elapsed = Duration::ZERO;
+        while let Some(wait) = written.next_wait(elapsed) {
+            elapsed += wait;
+            asked_at.push(elapsed);
+        }
+        assert_eq!(asked_at, [0, 2, 4].map(Duration::from_secs), "6 s is past the deadline");
+        let late = written.next_wait(Duration::from_secs(3));
+        assert_eq!(late, None, "an answer that came late counts too");
+    }
+}

@@ -60,14 +60,24 @@ impl Appointment {
     pub fn of(entry: &ScheduleEntry) -> Self {
         let entry = Value::Object(entry.clone());
         let on = ["on", "enable"].into_iter().find_map(|name| entry.get(name));
-        let days = lenient::items(entry.get("days")).iter().filter_map(Value::as_u64);
+        let days = lenient::items(entry.get("days")).iter();
         Self {
             enabled: on.is_some_and(|on| *on == Value::Bool(true) || *on == "1" || *on == 1),
             start: lenient::text(&entry, "start_time")
                 .and_then(|text| DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()),
-            days: days.filter_map(|day| u8::try_from(day).ok()).collect(),
+            days: days.filter_map(day).collect(),
         }
     }
+}
+
+/// The days of an entry, empty for one that happens once; `None` when they cannot all be read, so that nothing follows
+/// from them.
+pub fn days(entry: &ScheduleEntry) -> Option<Vec<u8>> {
+    lenient::items(entry.get("days")).iter().map(day).collect()
+}
+
+fn day(value: &Value) -> Option<u8> {
+    u8::try_from(lenient::value_integer(value)?).ok()
 }
 
 impl Session {
@@ -124,5 +134,30 @@ fn charge_plan(schedule: &Value) -> ChargePlan {
         circulation: lenient::integer(schedule, "circulation"),
         recharge: lenient::integer(schedule, "recharge"),
         updated: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn days_come_as_numbers_and_as_texts() {
+        let entry = |days: Value| ScheduleEntry::from_iter([("days".to_owned(), days)]);
+        let read = |days: Value| (Appointment::of(&entry(days.clone())).days, super::days(&entry(days)));
+        for (given, shown, certain) in [
+            (json!([1, 2]), vec![1, 2], Some(vec![1, 2])),
+            (json!(["1", "2"]), vec![1, 2], Some(vec![1, 2])),
+            (json!([]), vec![], Some(vec![])),
+            (json!(null), vec![], Some(vec![])),
+            (json!(["monday", 2]), vec![2], None),
+            (json!("1,2"), vec![], None),
+            (json!([-1]), vec![], None),
+        ] {
+            assert_eq!(read(given.clone()), (shown, certain), "{given}");
+        }
+        assert_eq!(super::days(&ScheduleEntry::new()), Some(vec![]));
     }
 }

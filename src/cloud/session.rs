@@ -1,11 +1,11 @@
 //! A signed-in account: what its calls carry, how it is renewed and how it survives a restart.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,13 @@ use super::request::{Call, Caller};
 use super::transport::{Answer, Client};
 use crate::protocol::signature::SignKey;
 use crate::protocol::token;
+use crate::vehicle::Vin;
 
 const REFRESH: &str = "/carownerservice/oversea/acct/v1/token/refresh";
+
+/// How long a car is not asked for by its id after that failed. Not for good: the failure may have passed, and some
+/// shares show nothing without it.
+const ID_REFUSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// A signed-in account. Clones are cheap and share everything but the tokens: a clone made before a refresh keeps the
 /// old ones.
@@ -44,6 +49,8 @@ pub(super) struct Account {
     pub(super) certificate_synced: OnceCell<()>,
     /// Which path segment serves the status of a model, where that had to be found out.
     segments: Mutex<BTreeMap<String, String>>,
+    /// When asking for a car by its id failed last. A restart may ask again.
+    refused_ids: Mutex<BTreeMap<Vin, Timestamp>>,
 }
 
 /// What a refresh replaces.
@@ -69,23 +76,36 @@ impl Account {
             signed_in_at,
             certificate_synced: OnceCell::new(),
             segments: Mutex::default(),
+            refused_ids: Mutex::default(),
         })
     }
 
     /// The status segment found for a model.
     pub(super) fn segment(&self, model: &str) -> Option<String> {
-        self.lock_segments().get(model).cloned()
+        lock(&self.segments).get(model).cloned()
     }
 
     /// Remembers the status segment of a model.
     pub(super) fn remember_segment(&self, model: &str, segment: &str) {
-        self.lock_segments().insert(model.to_owned(), segment.to_owned());
+        lock(&self.segments).insert(model.to_owned(), segment.to_owned());
     }
 
-    /// Nothing that holds this lock can panic half-way, so a poisoned one is as good as any.
-    fn lock_segments(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it makes sense to ask for a car by its id.
+    pub(super) fn may_ask_by_id(&self, vin: &Vin, now: Timestamp) -> bool {
+        let refused = lock(&self.refused_ids).get(vin).copied();
+        // A failure that lies in the future was seen before the clock was set back; it counts no longer.
+        refused.is_none_or(|refused| refused > now || now.duration_since(refused) >= ID_REFUSED_FOR)
     }
+
+    /// Remembers that asking for a car by its id failed.
+    pub(super) fn remember_refused_id(&self, vin: &Vin, now: Timestamp) {
+        lock(&self.refused_ids).insert(vin.clone(), now);
+    }
+}
+
+/// Nothing that holds such a lock can panic half-way, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
@@ -148,7 +168,7 @@ impl Session {
             private_key: BASE64_STANDARD.encode(account.certificate.private_key().secret_der()),
             signed_in_at: account.signed_in_at,
             certificate_synced: account.certificate_synced.initialized(),
-            segments: account.lock_segments().clone(),
+            segments: lock(&account.segments).clone(),
         };
         // A structure of texts, flags and a map with text keys always has a JSON form.
         SavedSession(serde_json::to_string(&document).unwrap_or_default().into())
@@ -182,6 +202,10 @@ impl Session {
 
     pub(super) fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.gateway.now()
     }
 
     /// Makes a call and returns the answer unread.

@@ -127,6 +127,12 @@ impl FromStr for Fingerprint {
     }
 }
 
+impl From<[u8; 32]> for Fingerprint {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl TryFrom<String> for Fingerprint {
     type Error = InvalidFingerprint;
 

@@ -18,7 +18,8 @@ impl Session {
     /// The newest frame; empty when the car sleeps or has no coverage.
     ///
     /// A model whose own segment is unknown to the cloud is tried once with the common one; the outcome is kept with
-    /// the session. A shared car without data is asked for once more by its id, which helps with some shares.
+    /// the session. A shared car without data is asked for once more by its id, which helps with some shares. Where the
+    /// cloud does not take that question, the empty frame stands, and it is not put again for a while.
     pub async fn status(&self, car: &Car) -> Result<Frame, CloudError> {
         let (segment, data) = match self.account().segment(car.model.code()) {
             Some(segment) => {
@@ -31,12 +32,22 @@ impl Session {
             None => self.find_status(car).await?,
         };
         let frame = signals::decode(&data);
-        match &car.car_id {
-            Some(car_id) if car.shared && !frame.has_data() => {
-                let data = self.status_at(&segment, car, Some(car_id)).await?;
-                Ok(signals::decode(&data))
+        let Some(car_id) = car.car_id.as_deref().filter(|_| car.shared && !frame.has_data()) else {
+            return Ok(frame);
+        };
+        if !self.account().may_ask_by_id(&car.vin, self.now()) {
+            return Ok(frame);
+        }
+        match self.status_at(&segment, car, Some(car_id)).await {
+            // An answer without data is no reason to leave the question out next time: the car may merely sleep, and
+            // the poll that finds it awake may have nothing but this to see it by.
+            Ok(data) => Ok(signals::decode(&data)),
+            Err(CloudError::SessionLost) => Err(CloudError::SessionLost),
+            Err(error) => {
+                tracing::debug!(vin = %car.vin, %error, "a shared car cannot be asked for by its id");
+                self.account().remember_refused_id(&car.vin, self.now());
+                Ok(frame)
             }
-            _ => Ok(frame),
         }
     }
 

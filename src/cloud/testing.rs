@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::error::CloudError;
 use super::request::{Identity, Request, Stamp};
 use super::transport::{Answer, Connector};
-use super::{AppCertificate, CloudSettings, Credentials, Gateway, Session};
+use super::{AppCertificate, CloudSettings, Credentials, Fingerprint, Gateway, Session};
 use crate::clock::Clock;
 use crate::protocol::vectors::{section, text};
 
@@ -28,6 +28,7 @@ pub(crate) struct Script(Arc<Mutex<State>>);
 struct State {
     answers: VecDeque<(u16, Vec<u8>)>,
     requests: Vec<Value>,
+    certificate: Option<Fingerprint>,
 }
 
 impl Script {
@@ -41,6 +42,15 @@ impl Script {
     /// The requests since the last [`Self::play`], in the form of the vectors.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.state().requests.clone()
+    }
+
+    /// Shows this server certificate from now on, to whoever pins the first one.
+    pub(crate) fn show(&self, certificate: Fingerprint) {
+        self.state().certificate = Some(certificate);
+    }
+
+    pub(super) fn certificate(&self) -> Option<Fingerprint> {
+        self.state().certificate
     }
 
     pub(super) fn answer(&self, request: Request) -> Result<Answer, CloudError> {

@@ -81,7 +81,7 @@ impl Connector {
         match self {
             Self::Network { trust, .. } => trust.pinned(),
             #[cfg(test)]
-            Self::Script(_) => None,
+            Self::Script(script) => script.certificate(),
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::vehicle::{Car, Model, Vin};
 
 const LIST: &str = "/carownerservice/oversea/vehicle/v1/list";
 
+/// The two lists, and whether their cars were shared to the account.
+const PARTS: [(&str, bool); 2] = [("bindcars", false), ("sharedcars", true)];
+
 /// The model of a car that names none; most cars of this market answer like it.
 const ASSUMED_MODEL: Model = Model::C10;
 
@@ -18,8 +21,15 @@ impl Session {
     /// withdrawn.
     pub async fn vehicles(&self) -> Result<Vec<Car>, CloudError> {
         let data = self.data(Call::form(LIST)).await?;
+        // Whoever has no car gets empty lists. An answer with neither says nothing, least of all that the cars are gone.
+        if PARTS.iter().all(|(list, _)| data.get(list).is_none()) {
+            return Err(CloudError::Unreadable {
+                status: 200,
+                reason: "no list of cars in it",
+            });
+        }
         let mut cars: Vec<Car> = Vec::new();
-        for (list, shared) in [("bindcars", false), ("sharedcars", true)] {
+        for (list, shared) in PARTS {
             for car in lenient::items(data.get(list))
                 .iter()
                 .filter_map(|entry| car(entry, shared))

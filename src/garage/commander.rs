@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -101,6 +102,8 @@ struct InFlight {
 /// A write under way.
 struct UnderWay {
     request: CommandRequest,
+    /// Whether it may have reached the cloud.
+    is_sent: Arc<AtomicBool>,
     outcome: Pin<Box<dyn Future<Output = Outcome> + Send>>,
 }
 
@@ -124,22 +127,21 @@ impl Commander {
     /// Serves requests until cancelled; what was not written by then is refused.
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut under_way: Option<UnderWay> = None;
-        let mut fleet = self.tools.fleet.clone();
+        let (mut fleet, mut custody) = (self.tools.fleet.clone(), self.tools.custody.clone());
+        // What is told of the PIN when the car comes into other hands is told at the start too.
+        custody.mark_changed();
         loop {
             let now = self.now();
+            self.mind_the_clock(now);
             self.judge_awaited(now).await;
             let mut wake = self.next_deadline(now);
-            if under_way.is_none() {
-                match self.next_from_queue(now).await {
-                    Next::Write(waiting) => {
-                        under_way = self.start(*waiting).await;
-                        if under_way.is_none() {
-                            continue;
-                        }
-                    }
-                    Next::WaitUntil(moment) => wake = wake.min(moment),
-                    Next::Empty => {}
+            match self.next_from_queue(under_way.is_some(), now).await {
+                Next::Write(waiting) => {
+                    under_way = self.start(*waiting).await;
+                    continue;
                 }
+                Next::WaitUntil(moment) => wake = wake.min(moment),
+                Next::Empty => {}
             }
             let clock = self.tools.clock;
             tokio::select! {
@@ -149,18 +151,32 @@ impl Commander {
                     None => break,
                 },
                 (request, outcome) = finished(&mut under_way) => self.settle(request, outcome).await,
+                Ok(()) = custody.changed() => self.show_pin().await,
                 changed = fleet.changed(), if !self.awaited.is_empty() => if changed.is_err() { break },
                 () = clock.sleep_until(wake) => {}
             }
         }
-        for waiting in self.queue.drain() {
-            self.end(&waiting.request, CommandState::Refused, Some(Reason::Stopping))
-                .await;
+        self.stop(under_way).await;
+    }
+
+    /// Tells every request that has not ended that nobody will look after it any more.
+    async fn stop(mut self, under_way: Option<UnderWay>) {
+        use CommandState::{NotConfirmed, Refused};
+        self.requests.close();
+        let mut left = Vec::new();
+        while let Ok(request) = self.requests.try_recv() {
+            left.push((request, Refused));
         }
-        // What was written and not confirmed yet: nobody will look any more.
-        for (request, _) in std::mem::take(&mut self.awaited) {
-            self.end(&request, CommandState::NotConfirmed, Some(Reason::Stopping))
-                .await;
+        left.extend(self.queue.drain().into_iter().map(|waiting| (waiting.request, Refused)));
+        if let Some(write) = under_way {
+            let is_sent = write.is_sent.load(Ordering::Relaxed);
+            left.push((write.request, if is_sent { NotConfirmed } else { Refused }));
+        }
+        self.in_flight = None;
+        let awaited = std::mem::take(&mut self.awaited);
+        left.extend(awaited.into_iter().map(|(request, _)| (request, NotConfirmed)));
+        for (request, state) in left {
+            self.end(&request, state, Some(Reason::Stopping)).await;
         }
     }
 
@@ -187,12 +203,21 @@ impl Commander {
         }
     }
 
-    async fn next_from_queue(&mut self, now: Timestamp) -> Next {
+    /// What to do next. While a write is under way none may follow, but what waits may become too old.
+    async fn next_from_queue(&mut self, is_busy: bool, now: Timestamp) -> Next {
         for expired in self.queue.expired(now) {
             self.end(&expired.request, CommandState::Expired, Some(Reason::Expired))
                 .await;
         }
+        if is_busy {
+            return self.queue.next(now, Some(now), Duration::MAX);
+        }
         self.queue.next(now, self.last_write, self.tools.spacing)
+    }
+
+    /// A clock that was set back must not keep the next write waiting until it has caught up.
+    fn mind_the_clock(&mut self, now: Timestamp) {
+        self.last_write = self.last_write.map(|at| at.min(now));
     }
 
     /// Looks at the gate once more, since the car may have started to move meanwhile, and sets out to write.
@@ -209,11 +234,14 @@ impl Commander {
             return None;
         };
         let pin = way.pin.clone().filter(|_| command.spec().needs_pin);
+        let is_sent = Arc::new(AtomicBool::new(false));
         let tools = write::Tools {
             session: way.session.clone(),
             account: way.poller.clone(),
             keeper: self.keeper().map_or_else(|| way.poller.clone(), Clone::clone),
             fleet: self.tools.fleet.clone(),
+            pin_status: way.pin_status,
+            is_sent: is_sent.clone(),
             clock: self.tools.clock,
             time_zone: self.tools.time_zone.clone(),
         };
@@ -225,6 +253,7 @@ impl Commander {
         let outcome = write::carry_out(tools, self.vin.clone(), command, pin, admission);
         Some(UnderWay {
             request,
+            is_sent,
             outcome: Box::pin(outcome),
         })
     }
@@ -232,11 +261,16 @@ impl Commander {
     async fn settle(&mut self, request: CommandRequest, outcome: Outcome) {
         let in_flight = self.in_flight.take();
         match outcome {
-            Outcome::Refused(reason) => {
-                if let Some(InFlight { account, .. }) = in_flight.filter(|_| reason == Reason::PinRejected) {
+            Outcome::Refused { reason, sent } => {
+                // The cloud counts a write that it refuses like any other, so the next one keeps its distance from it.
+                self.last_write = sent.or(self.last_write);
+                self.turn_away(&request, reason).await;
+            }
+            Outcome::PinRefused => {
+                if let Some(InFlight { account, .. }) = in_flight {
                     self.reject_pin(account).await;
                 }
-                self.turn_away(&request, reason).await;
+                self.turn_away(&request, Reason::PinRejected).await;
             }
             Outcome::Written(written) => {
                 self.last_write = Some(written.at);
@@ -253,13 +287,22 @@ impl Commander {
             way.keepsake.mark_pin_refused(&self.vin, pin);
         }
         way.pin_status = PinStatus::Rejected;
-        // Another account that has the car may have a PIN of its own.
+        self.show_pin().await;
+    }
+
+    /// Has the keeper show whether commands can be sent. Each account that has the car may have a PIN of its own, and one
+    /// good PIN is enough.
+    async fn show_pin(&self) {
         let senders = self.tools.custody.borrow().senders(&self.vin, &[]);
-        let mut left = senders.iter().filter_map(|account| self.ways.get(*account));
-        if left.all(|way| way.pin_status != PinStatus::Ready) {
-            self.tell_keeper(Notice::Pin(self.vin.clone(), PinStatus::Rejected))
-                .await;
-        }
+        let has = |status: PinStatus| {
+            let mut ways = senders.iter().filter_map(|account| self.ways.get(*account));
+            ways.any(|way| way.pin_status == status)
+        };
+        let best = [PinStatus::Ready, PinStatus::Rejected]
+            .into_iter()
+            .find(|status| has(*status));
+        let best = best.unwrap_or(PinStatus::Missing);
+        self.tell_keeper(Notice::Pin(self.vin.clone(), best)).await;
     }
 
     async fn judge_awaited(&mut self, now: Timestamp) {
@@ -267,15 +310,18 @@ impl Commander {
             return;
         }
         let view = self.tools.fleet.borrow().get(&self.vin).cloned();
-        let mut still_open = Vec::new();
+        let mut ended = Vec::new();
         for (request, mut written) in std::mem::take(&mut self.awaited) {
             written.not_after(now);
             match written.judge(&request.command, view.as_deref(), now) {
-                Verdict::Open => still_open.push((request, written)),
-                Verdict::Ended(state, reason) => self.end(&request, state, reason).await,
+                Verdict::Open => self.awaited.push((request, written)),
+                Verdict::Ended(state, reason) => ended.push((request, state, reason)),
             }
         }
-        self.awaited = still_open;
+        // Last, since what is still awaited decides what is shown as pending.
+        for (request, state, reason) in ended {
+            self.end(&request, state, reason).await;
+        }
     }
 
     fn next_deadline(&self, now: Timestamp) -> Timestamp {
@@ -287,7 +333,7 @@ impl Commander {
             .map_or(nap, |deadline| deadline.min(nap))
     }
 
-    /// Ends a request of which nothing was written.
+    /// Ends a request that the car will not carry out.
     async fn turn_away(&self, request: &CommandRequest, reason: Reason) {
         let state = match reason {
             Reason::Expired => CommandState::Expired,
@@ -421,4 +467,247 @@ async fn finished(under_way: &mut Option<UnderWay>) -> (CommandRequest, Outcome)
     let request = write.request.clone();
     *under_way = None;
     (request, outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::garage::poller;
+    use crate::garage::session::testing::Bench;
+    use crate::vehicle::command::gate::Admission;
+    use crate::vehicle::intent::Origin;
+    use crate::vehicle::{Car, Model, Powertrain};
+
+    const PIN: &str = "1234";
+
+    /// A commander, and what can be seen of it.
+    struct Stage {
+        commander: Commander,
+        requests: mpsc::Sender<CommandRequest>,
+        reports: mpsc::Receiver<CommandReport>,
+        /// What the account is told that keeps the car, the first one.
+        notices: mpsc::Receiver<Notice>,
+        /// What is kept of each account.
+        benches: Vec<Bench>,
+    }
+
+    fn vin() -> Vin {
+        Vin::parse("LFZTEST0000000001").unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    fn request(ticket: u64) -> CommandRequest {
+        CommandRequest {
+            ticket,
+            vin: vin(),
+            command: Command::Unlock,
+            id: None,
+            origin: Origin::Mqtt,
+            received: at(0),
+            expires: None,
+        }
+    }
+
+    fn waiting(ticket: u64, expires: i64) -> Waiting {
+        Waiting {
+            request: request(ticket),
+            admission: Admission { expires: at(expires) },
+        }
+    }
+
+    /// A write of an unlock at this second, to a car of which nothing is known.
+    fn written(second: i64) -> Written {
+        let view = CarView {
+            car: Car::unlisted(vin(), Model::C10),
+            powertrain: Powertrain::Bev,
+            state: None,
+            evidence: BTreeSet::new(),
+            unknown_signals: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            pin: PinStatus::Ready,
+            reachable: true,
+        };
+        Written::new(&Command::Unlock, &view, at(second))
+    }
+
+    impl Stage {
+        /// For a car that several accounts have, with a PIN in such a state.
+        fn with(pins: &[PinStatus]) -> Self {
+            let benches: Vec<Bench> = pins.iter().map(|_| Bench::new()).collect();
+            let mut custody = Custody::default();
+            let mut told = Vec::new();
+            let mut ways = Vec::new();
+            for (account, (bench, pin_status)) in benches.iter().zip(pins).enumerate() {
+                custody.declare(account, &[Car::unlisted(vin(), Model::C10)]);
+                let (poller, notices) = poller::testing::handle();
+                told.push(notices);
+                ways.push(Way {
+                    session: bench.session.clone(),
+                    poller,
+                    keepsake: bench.keepsake.clone(),
+                    pin: Some(PIN.into()),
+                    pin_status: *pin_status,
+                });
+            }
+            let (reports, reported) = mpsc::channel(32);
+            let (facts, _) = mpsc::channel(1);
+            let tools = Tools {
+                fleet: watch::channel(Fleet::new()).1,
+                custody: watch::channel(custody).1,
+                clock: Clock::real(),
+                time_zone: TimeZone::UTC,
+                reports,
+                facts,
+                policy: Arc::new(gate::Policy::default()),
+                spacing: Duration::from_secs(10),
+            };
+            let (commander, requests) = Commander::new(vin(), ways, tools);
+            Self {
+                commander,
+                requests,
+                reports: reported,
+                notices: told.swap_remove(0),
+                benches,
+            }
+        }
+
+        /// The state of the PIN with an account, as it is kept.
+        fn kept(&self, account: usize) -> PinStatus {
+            self.benches[account].keepsake.pin_status(&vin(), Some(&PIN.into()))
+        }
+
+        /// What became of requests since this was asked last.
+        fn ended(&mut self) -> Vec<(u64, CommandState, Option<Reason>)> {
+            ended(&mut self.reports)
+        }
+
+        /// Whether the car was told to be shown without a command on its way.
+        fn stopped_pending(&mut self) -> bool {
+            let mut told = std::iter::from_fn(|| self.notices.try_recv().ok());
+            told.any(|notice| notice == Notice::Pending(vin(), EffectGroup::Lock, None))
+        }
+    }
+
+    fn ended(reports: &mut mpsc::Receiver<CommandReport>) -> Vec<(u64, CommandState, Option<Reason>)> {
+        let reports = std::iter::from_fn(|| reports.try_recv().ok());
+        reports
+            .map(|report| (report.ticket, report.state, report.reason))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_write_that_the_cloud_refuses_keeps_the_next_one_at_its_distance() {
+        let mut commander = Stage::with(&[PinStatus::Ready]).commander;
+        for (sent, last_write) in [(None, None), (Some(at(0)), Some(at(0))), (None, Some(at(0)))] {
+            let reason = Reason::CloudUnavailable;
+            commander.settle(request(1), Outcome::Refused { reason, sent }).await;
+            assert_eq!(commander.last_write, last_write);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_good_pin_is_enough_whichever_account_keeps_the_car() {
+        use PinStatus::{Missing, Ready, Rejected};
+        for (pins, shown) in [
+            ([Rejected, Ready], Ready),
+            ([Ready, Missing], Ready),
+            ([Missing, Rejected], Rejected),
+            ([Missing, Missing], Missing),
+        ] {
+            let mut stage = Stage::with(&pins);
+            stage.commander.show_pin().await;
+            assert_eq!(stage.notices.try_recv(), Ok(Notice::Pin(vin(), shown)), "{pins:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pin_is_marked_as_refused_only_when_the_cloud_refused_it() {
+        let mut stage = Stage::with(&[PinStatus::Ready, PinStatus::Ready]);
+        let in_flight = InFlight {
+            ticket: 1,
+            group: EffectGroup::Lock,
+            account: 1,
+        };
+        stage.commander.in_flight = Some(in_flight);
+        let known = Outcome::Refused {
+            reason: Reason::PinRejected,
+            sent: None,
+        };
+        stage.commander.settle(request(1), known).await;
+        assert_eq!([stage.kept(0), stage.kept(1)], [PinStatus::Ready; 2]);
+
+        stage.commander.in_flight = Some(in_flight);
+        stage.commander.settle(request(2), Outcome::PinRefused).await;
+        assert_eq!([stage.kept(0), stage.kept(1)], [PinStatus::Ready, PinStatus::Rejected]);
+        let refused = |ticket| (ticket, CommandState::Refused, Some(Reason::PinRejected));
+        assert_eq!(stage.ended(), [refused(1), refused(2)]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_grows_old_also_while_a_write_is_under_way() {
+        let mut stage = Stage::with(&[PinStatus::Ready]);
+        stage.commander.queue.push(waiting(1, 30)).unwrap();
+        let next = stage.commander.next_from_queue(true, at(0)).await;
+        assert_eq!(next, Next::WaitUntil(at(30)), "it is not written, its turn or not");
+        assert_eq!(stage.commander.next_from_queue(true, at(30)).await, Next::Empty);
+        assert_eq!(stage.ended(), [(1, CommandState::Expired, Some(Reason::Expired))]);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_ends_leaves_another_of_its_kind_pending() {
+        let mut stage = Stage::with(&[PinStatus::Ready]);
+        stage.commander.awaited = vec![(request(1), written(0)), (request(2), written(60))];
+        let timeout = |ticket| (ticket, CommandState::NotConfirmed, Some(Reason::Timeout));
+        stage.commander.judge_awaited(at(110)).await;
+        assert_eq!(stage.ended(), [timeout(1)]);
+        assert!(!stage.stopped_pending());
+        stage.commander.judge_awaited(at(170)).await;
+        assert_eq!(stage.ended(), [timeout(2)]);
+        assert!(stage.stopped_pending());
+    }
+
+    #[tokio::test]
+    async fn a_stop_answers_every_command_and_says_which_of_them_may_happen() {
+        for (is_sent, state) in [(false, CommandState::Refused), (true, CommandState::NotConfirmed)] {
+            let mut stage = Stage::with(&[PinStatus::Ready]);
+            stage.requests.try_send(request(1)).unwrap();
+            stage.commander.queue.push(waiting(2, 30)).unwrap();
+            stage.commander.awaited = vec![(request(4), written(0))];
+            let under_way = UnderWay {
+                request: request(3),
+                is_sent: Arc::new(AtomicBool::new(is_sent)),
+                outcome: Box::pin(std::future::pending::<Outcome>()),
+            };
+            let Stage {
+                commander, mut reports, ..
+            } = stage;
+            commander.stop(Some(under_way)).await;
+            let stopping = |ticket, state| (ticket, state, Some(Reason::Stopping));
+            assert_eq!(
+                ended(&mut reports),
+                [
+                    stopping(1, CommandState::Refused),
+                    stopping(2, CommandState::Refused),
+                    stopping(3, state),
+                    stopping(4, CommandState::NotConfirmed),
+                ]
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_does_not_keep_the_next_write_waiting() {
+        let mut commander = Stage::with(&[PinStatus::Ready]).commander;
+        commander.last_write = Some(at(3_600));
+        commander.queue.push(waiting(1, 30)).unwrap();
+        commander.mind_the_clock(at(0));
+        commander.mind_the_clock(at(10));
+        let next = commander.next_from_queue(false, at(10)).await;
+        assert_eq!(next, Next::Write(Box::new(waiting(1, 30))));
+    }
 }

@@ -12,12 +12,14 @@
 //! | PIN rejected | at the PIN check | – | – | `pin_rejected`, not sent again | acts |
 //! | app version or policy | by its words | patiently | patiently | `cloud_refused` | acts |
 //! | certificates, identity | TLS | patiently | patiently | `cloud_refused` | acts |
+//! | sign-in that cannot be used | its certificate, its fields | once an hour and rarer | as the session | `cloud_refused` | acts |
 //! | not found, no such model | HTTP 404 | patiently | patiently | `cloud_refused` | |
 //! | unreadable, other | others | steadily | steadily | see below | |
 //! | way to the cloud | none | briskly | briskly | see below | |
 //!
 //! A write whose answer was lost is no refusal: the car's state decides. Before the write, the same errors mean
-//! `cloud_unavailable`. Where the cloud says itself how long to wait, that is waited at least.
+//! `cloud_unavailable`. Where the cloud says itself how long to wait, that is waited at least. A session whose refresh is
+//! answered with 39 twice in a row is lost.
 
 use std::time::Duration;
 
@@ -41,7 +43,7 @@ const STEADY: Pace = Pace::new(15, 5 * 60);
 const THROTTLED: Pace = Pace::new(60, 3600);
 /// Nothing will change before somebody acts.
 const PATIENT: Pace = Pace::new(5 * 60, 3600);
-/// Every attempt may prolong it.
+/// Every attempt may prolong it, or signs the official app out in vain.
 const LOCKED: Pace = Pace::new(3600, 6 * 3600);
 
 /// What is done about an error.
@@ -91,9 +93,9 @@ pub fn conduct(error: &CloudError) -> Conduct {
         E::Verification | E::RateLimited { .. } => (THROTTLED, false, Reason::CloudUnavailable),
         E::NotPermitted => (STEADY, false, Reason::MissingRight),
         E::PinRejected { .. } => (PATIENT, true, Reason::PinRejected),
+        E::AccountCertificate(_) | E::SignInUnusable { .. } => (LOCKED, true, Reason::CloudRefused),
         E::AppVersionRefused { .. }
         | E::Settings { .. }
-        | E::AccountCertificate(_)
         | E::ServerIdentity { .. }
         | E::ServerNotTrusted(_)
         | E::AppCertificateRefused(_) => (PATIENT, true, Reason::CloudRefused),
@@ -117,6 +119,7 @@ pub fn conduct(error: &CloudError) -> Conduct {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::AccountCertificateError;
 
     #[test]
     fn pauses_double_up_to_the_longest_and_spread_by_a_quarter() {
@@ -155,6 +158,18 @@ mod tests {
                 LOCKED,
                 true,
                 Reason::SignInNeeded,
+            ),
+            (
+                CloudError::AccountCertificate(AccountCertificateError::Missing),
+                LOCKED,
+                true,
+                Reason::CloudRefused,
+            ),
+            (
+                CloudError::SignInUnusable { field: "token" },
+                LOCKED,
+                true,
+                Reason::CloudRefused,
             ),
             (CloudError::Verification, THROTTLED, false, Reason::CloudUnavailable),
             (CloudError::NotPermitted, STEADY, false, Reason::MissingRight),

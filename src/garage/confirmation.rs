@@ -17,6 +17,8 @@ pub struct Written {
     vehicle_time: Option<Timestamp>,
     /// Whether the state showed the effect before the write, which then proves nothing.
     shown_before: bool,
+    /// Whether the state tells how far the effect goes. Else one that was there before tells nothing at all.
+    tells_how_far: bool,
     /// Whether the cloud says that the car has carried it out.
     pub cloud_confirmed: bool,
 }
@@ -37,6 +39,10 @@ impl Written {
             at,
             vehicle_time: view.state.as_ref().and_then(|state| state.vehicle_time),
             shown_before: shows(command, view) == Some(true),
+            tells_how_far: view
+                .state
+                .as_ref()
+                .is_none_or(|state| effect::tells_how_far(command, &view.car.model, state)),
             cloud_confirmed: false,
         }
     }
@@ -55,8 +61,8 @@ impl Written {
     ///
     /// The car's own state decides wherever it can show the effect: what the cloud says alone is not enough, because it
     /// also confirms payloads that cars ignore. Where no state can show the effect, the cloud's word is all there is. A
-    /// state that showed the effect already before the write counts once it is newer, or once the cloud has confirmed
-    /// and the status has been read again.
+    /// state that showed the effect already before the write counts once it is newer (if it tells how far the effect goes),
+    /// or once the cloud has confirmed and the status has been read again.
     pub fn judge(&self, command: &Command, view: Option<&CarView>, now: Timestamp) -> Verdict {
         let state = view.and_then(|view| view.state.as_ref());
         let confirmed = match view.and_then(|view| shows(command, view)) {
@@ -64,7 +70,7 @@ impl Written {
             Some(false) => false,
             Some(true) if !self.shown_before => true,
             Some(true) => state.is_some_and(|state| {
-                let newer = state.vehicle_time > self.vehicle_time;
+                let newer = self.tells_how_far && state.vehicle_time > self.vehicle_time;
                 newer || (self.cloud_confirmed && state.received.is_some_and(|received| received >= self.at))
             }),
         };
@@ -90,13 +96,13 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::vehicle::{Car, Model, PinStatus, Powertrain, Vin};
+    use crate::vehicle::state::Part;
+    use crate::vehicle::units::Percent;
+    use crate::vehicle::{Car, Model, PinStatus, Powertrain, VehicleState, Vin};
 
-    #[test]
-    fn a_clock_that_is_set_back_does_not_keep_a_command_open_for_longer() {
-        let vin = Vin::parse("LFZTEST0000000001").unwrap();
-        let view = CarView {
-            car: Car::unlisted(vin, Model::C10),
+    fn view(model: Model) -> CarView {
+        CarView {
+            car: Car::unlisted(Vin::parse("LFZTEST0000000001").unwrap(), model),
             powertrain: Powertrain::Bev,
             evidence: BTreeSet::new(),
             unknown_signals: BTreeSet::new(),
@@ -104,7 +110,38 @@ mod tests {
             pending: BTreeMap::new(),
             pin: PinStatus::Ready,
             reachable: true,
+        }
+    }
+
+    #[test]
+    fn windows_that_were_open_and_only_say_so_are_confirmed_by_the_cloud_alone() {
+        let at = |second: i64| Timestamp::from_second(1_790_000_000 + second).unwrap();
+        let picture = |model, second| {
+            let mut state = VehicleState {
+                vehicle_time: Some(at(second)),
+                received: Some(at(second)),
+                ..VehicleState::default()
+            };
+            state.openings.windows_position = Some(Percent(100.0));
+            state.openings.parts.extend(Part::WINDOWS.map(|part| (part, true)));
+            let mut view = view(model);
+            view.state = Some(state);
+            view
         };
+        let command = Command::Windows { percent: 100 };
+        let confirmed = Verdict::Ended(CommandState::Confirmed, None);
+        for (model, by_the_car) in [(Model::C10, confirmed), (Model::B10, Verdict::Open)] {
+            let mut written = Written::new(&command, &picture(model.clone(), 0), at(10));
+            let later = picture(model, 20);
+            assert_eq!(written.judge(&command, Some(&later), at(21)), by_the_car);
+            written.cloud_confirmed = true;
+            assert_eq!(written.judge(&command, Some(&later), at(21)), confirmed);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_keep_a_command_open_for_longer() {
+        let view = view(Model::C10);
         let start = Timestamp::constant(1_790_000_000, 0);
         let mut written = Written::new(&Command::Lock, &view, start);
         let set_back = start - SignedDuration::from_hours(1);

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 
-use super::session::{AccountStatus, SignIn};
+use super::session::{AccountStatus, Problem, SignIn};
 
 /// The facts produced here.
 pub const FACTS: [FactKey; 7] = [
@@ -24,15 +24,47 @@ pub const FACTS: [FactKey; 7] = [
 const CLOCK_NOT_SET: &str = "the computer's clock is not set yet. The cloud is not called, since every call is signed with \
                              the time; check the computer's time synchronisation if this stays";
 
-/// Turns every change of an account's status into facts, until cancelled. `names` are the accounts as they may be shown.
-pub async fn report(
-    names: Vec<String>,
-    mut statuses: mpsc::Receiver<(usize, AccountStatus)>,
-    facts: mpsc::Sender<FactUpdate>,
-    cancel: CancellationToken,
-) {
-    let mut accounts: Vec<(String, AccountStatus)> =
-        names.into_iter().map(|name| (name, AccountStatus::unknown())).collect();
+/// Where what is known of the accounts arrives, by their numbers.
+pub struct Told {
+    /// How their sessions stand.
+    pub statuses: mpsc::Receiver<(usize, AccountStatus)>,
+    /// What is wrong with the reads, or that they succeed again.
+    pub troubles: mpsc::Receiver<(usize, Option<Problem>)>,
+}
+
+/// What is known of an account.
+#[derive(Clone)]
+struct Account {
+    /// As it may be shown.
+    name: String,
+    status: AccountStatus,
+    /// What is wrong with the last reads.
+    trouble: Option<Problem>,
+}
+
+impl Account {
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            status: AccountStatus::unknown(),
+            trouble: None,
+        }
+    }
+
+    /// What is wrong: what the owner must mend comes first, then what the session says.
+    fn problem(&self) -> Option<&Problem> {
+        // Without a session nothing is read, and the last read says nothing any more.
+        let trouble = self.trouble.as_ref().filter(|_| self.status.sign_in == SignIn::Done);
+        trouble
+            .into_iter()
+            .chain(&self.status.problem)
+            .max_by_key(|problem| problem.needs_owner)
+    }
+}
+
+/// Turns every change of how an account stands into facts, until cancelled. `names` are the accounts as they may be shown.
+pub async fn report(names: Vec<String>, mut told: Told, facts: mpsc::Sender<FactUpdate>, cancel: CancellationToken) {
+    let mut accounts: Vec<Account> = names.into_iter().map(Account::new).collect();
     loop {
         for (key, value) in facts_of(&accounts) {
             // Whoever reads facts is gone only when the bridge stops.
@@ -46,12 +78,12 @@ pub async fn report(
         }
         tokio::select! {
             () = cancel.cancelled() => return,
-            status = statuses.recv() => match status {
-                Some((index, status)) => if let Some(account) = accounts.get_mut(index) {
-                    account.1 = status;
-                },
-                None => return,
-            }
+            Some((index, status)) = told.statuses.recv() => if let Some(account) = accounts.get_mut(index) {
+                account.status = status;
+            },
+            Some((index, trouble)) = told.troubles.recv() => if let Some(account) = accounts.get_mut(index) {
+                account.trouble = trouble;
+            },
         }
     }
 }
@@ -76,8 +108,8 @@ struct Diagnosis {
 }
 
 impl Diagnosis {
-    fn of(status: &AccountStatus) -> Self {
-        let (severity, cause, remedy) = match (&status.problem, status.sign_in) {
+    fn of(account: &Account) -> Self {
+        let (severity, cause, remedy) = match (account.problem(), account.status.sign_in) {
             (Some(problem), _) if problem.needs_owner => {
                 (Severity::NeedsOwner, problem.code, Some(problem.text.clone()))
             }
@@ -109,11 +141,11 @@ fn yielding(until: Timestamp) -> String {
     )
 }
 
-/// The facts that follow from the accounts' statuses: the worst account counts. Pure.
-fn facts_of(accounts: &[(String, AccountStatus)]) -> [(FactKey, Option<Value>); 7] {
+/// The facts that follow from how the accounts stand: the worst one counts. Pure.
+fn facts_of(accounts: &[Account]) -> [(FactKey, Option<Value>); 7] {
     let diagnoses: Vec<(&str, Diagnosis)> = accounts
         .iter()
-        .map(|(name, status)| (name.as_str(), Diagnosis::of(status)))
+        .map(|account| (account.name.as_str(), Diagnosis::of(account)))
         .collect();
     // Of equally bad accounts the one named first counts.
     let worst = diagnoses
@@ -122,16 +154,16 @@ fn facts_of(accounts: &[(String, AccountStatus)]) -> [(FactKey, Option<Value>); 
         .max_by_key(|(_, diagnosis)| diagnosis.severity)
         .filter(|(_, diagnosis)| diagnosis.severity > Severity::Fine);
     let severity = worst.map_or(Severity::Fine, |(_, diagnosis)| diagnosis.severity);
-    let refused = accounts.iter().any(|(_, status)| status.sign_in == SignIn::Refused);
+    let refused = accounts.iter().any(|account| account.status.sign_in == SignIn::Refused);
     // Giving way is no error, and neither is a clock.
     let worst_error = accounts
         .iter()
         .rev()
-        .filter_map(|(_, status)| status.problem.as_ref())
+        .filter_map(Account::problem)
         .max_by_key(|problem| problem.needs_owner);
     let first_expiry = accounts
         .iter()
-        .filter_map(|(_, status)| status.certificates_expire)
+        .filter_map(|account| account.status.certificates_expire)
         .min();
     let problem = worst.map_or_else(
         || json!({ "account": null, "cause": "ok", "remedy": null }),
@@ -179,23 +211,25 @@ fn text(object: &serde_json::Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::session::Problem;
     use super::*;
 
-    fn account(name: &str, sign_in: SignIn, code: Option<&'static str>) -> (String, AccountStatus) {
-        let problem = code.map(|code| Problem {
+    fn problem(code: &'static str) -> Problem {
+        Problem {
             code,
             text: format!("{code}: do something"),
             needs_owner: matches!(code, "auth" | "certificate"),
-        });
-        (
-            name.to_owned(),
-            AccountStatus {
+        }
+    }
+
+    fn account(name: &str, sign_in: SignIn, code: Option<&'static str>) -> Account {
+        Account {
+            status: AccountStatus {
                 sign_in,
-                problem,
+                problem: code.map(problem),
                 certificates_expire: None,
             },
-        )
+            ..Account::new(name.to_owned())
+        }
     }
 
     fn text_of(value: &Option<Value>) -> &str {
@@ -241,6 +275,78 @@ mod tests {
             .map(|row| &row["cause"])
             .collect();
         assert_eq!(causes, ["network", "certificate"]);
+    }
+
+    #[test]
+    fn reads_that_fail_are_an_error_also_of_an_account_that_is_signed_in() {
+        let with = |trouble: Option<&'static str>| Account {
+            trouble: trouble.map(problem),
+            ..account("a…", SignIn::Done, None)
+        };
+        let facts = facts_of(&[with(Some("network"))]);
+        assert_eq!(facts[0].1, Some(Value::Flag(false)));
+        assert_eq!(text_of(&facts[1].1), "network");
+        assert_eq!(facts[3].1, Some(Value::Flag(false)), "it may end by itself");
+        assert!(text_of(&facts[4].1).contains("network: do something"));
+
+        let facts = facts_of(&[with(Some("certificate"))]);
+        assert_eq!(facts[3].1, Some(Value::Flag(true)), "the owner must act");
+
+        let facts = facts_of(&[with(None)]);
+        assert_eq!(facts[0].1, Some(Value::Flag(true)));
+        assert_eq!(text_of(&facts[1].1), "ok");
+    }
+
+    #[test]
+    fn what_the_owner_must_mend_goes_before_what_the_session_says_and_that_before_the_reads() {
+        let code = |session, reads| {
+            let account = Account {
+                trouble: Some(problem(reads)),
+                ..account("a…", SignIn::Done, Some(session))
+            };
+            text_of(&facts_of(&[account])[1].1).to_owned()
+        };
+        assert_eq!(code("network", "timeout"), "network");
+        assert_eq!(code("network", "certificate"), "certificate");
+        assert_eq!(code("auth", "timeout"), "auth");
+    }
+
+    #[test]
+    fn without_a_session_the_last_read_says_nothing_any_more() {
+        let until = Timestamp::from_second(1_790_000_000).unwrap();
+        let facts = facts_of(&[Account {
+            trouble: Some(problem("certificate")),
+            ..account("a…", SignIn::Yielding(until), None)
+        }]);
+        assert_eq!(text_of(&facts[1].1), "ok");
+        assert!(text_of(&facts[4].1).contains("yielding"));
+    }
+
+    #[tokio::test]
+    async fn a_trouble_is_told_and_its_end_too() {
+        let (facts, mut told) = mpsc::channel(64);
+        let (status, statuses) = mpsc::channel(4);
+        let (trouble, troubles) = mpsc::channel(4);
+        let sources = Told { statuses, troubles };
+        tokio::spawn(report(vec!["a…".to_owned()], sources, facts, CancellationToken::new()));
+        let mut last_error = async || {
+            loop {
+                let update: FactUpdate = told.recv().await.unwrap();
+                if update.key == FACTS[1] {
+                    break text_of(&update.value).to_owned();
+                }
+            }
+        };
+        assert_eq!(last_error().await, "ok");
+        status
+            .send((0, account("a…", SignIn::Done, None).status))
+            .await
+            .unwrap();
+        assert_eq!(last_error().await, "ok");
+        for (reads, shown) in [(Some(problem("timeout")), "timeout"), (None, "ok")] {
+            trouble.send((0, reads)).await.unwrap();
+            assert_eq!(last_error().await, shown);
+        }
     }
 
     #[test]

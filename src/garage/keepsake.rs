@@ -138,16 +138,12 @@ struct Pinned {
 impl ServerPin {
     /// The pin as it was kept; none yet for another address than the one it was made for.
     pub fn read(store: &Store, base_url: &str) -> Result<Self, StoreError> {
-        let kept: Option<Pinned> = store.read(PIN_DOCUMENT)?;
-        let pinned = kept
-            .filter(|pinned| pinned.base_url == base_url)
-            .unwrap_or_else(|| Pinned {
-                base_url: base_url.to_owned(),
-                fingerprint: None,
-            });
         Ok(Self {
             store: store.clone(),
-            pinned,
+            pinned: Pinned {
+                base_url: base_url.to_owned(),
+                fingerprint: kept_pin(store, base_url)?,
+            },
         })
     }
 
@@ -156,17 +152,104 @@ impl ServerPin {
         self.pinned.fingerprint
     }
 
-    /// Keeps the certificate that was seen first.
+    /// Keeps the certificate that was seen first. Cheap when there is nothing new. Accounts share the pin, so another one
+    /// may have kept it meanwhile: what is kept stays.
     pub fn keep(&mut self, seen: Option<Fingerprint>) {
-        if self.pinned.fingerprint.is_some() || seen.is_none() {
+        let (None, Some(seen)) = (self.pinned.fingerprint, seen) else {
             return;
+        };
+        // Whatever comes of it, it is done and told once in a run.
+        self.pinned.fingerprint = Some(seen);
+        let kept = match kept_pin(&self.store, &self.pinned.base_url) {
+            Ok(Some(first)) => {
+                self.pinned.fingerprint = Some(first);
+                if first != seen {
+                    warn!(
+                        pinned = %first, %seen,
+                        "the cloud has shown two certificates. The first one stays pinned, and from the next start on no \
+                         other is taken. Either it was renewed just now or somebody intercepts the connection; if you \
+                         know that it was renewed, set cloud.pinned_certificate to {seen} and start the bridge again"
+                    );
+                }
+                return;
+            }
+            Ok(None) => self.store.write(PIN_DOCUMENT, &self.pinned),
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(()) => info!(fingerprint = %seen, "the cloud's certificate is pinned from now on"),
+            Err(error) => warn!(%error, "the pin of the cloud's certificate cannot be kept"),
         }
-        self.pinned.fingerprint = seen;
-        if let Some(fingerprint) = seen {
-            info!(%fingerprint, "the cloud's certificate is pinned from now on");
+    }
+}
+
+/// The pin that is kept for this address.
+fn kept_pin(store: &Store, base_url: &str) -> Result<Option<Fingerprint>, StoreError> {
+    let kept: Option<Pinned> = store.read(PIN_DOCUMENT)?;
+    Ok(kept
+        .filter(|pinned| pinned.base_url == base_url)
+        .and_then(|pinned| pinned.fingerprint))
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use crate::store::vault::KeySource;
+    use crate::store::{DataDir, Redactor, Writer};
+
+    use super::*;
+
+    /// An account with nothing kept yet, in a directory of its own.
+    pub(crate) struct NewAccount {
+        /// What is kept of it.
+        pub(crate) keepsake: Keepsake,
+        /// Where.
+        pub(crate) store: Store,
+        /// What brings it to the disk, when it is run.
+        pub(crate) writer: Writer,
+        /// The directory, which is gone with this.
+        pub(crate) directory: tempfile::TempDir,
+    }
+
+    impl NewAccount {
+        pub(crate) fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let data = DataDir::open(directory.path()).unwrap();
+            let (store, writer) = Store::open(&data);
+            let vault = Vault::open(&data, &store, KeySource::DataDir, Redactor::default()).unwrap();
+            Self {
+                keepsake: Keepsake::new(vault, "owner@example.org".to_owned()),
+                store,
+                writer,
+                directory,
+            }
         }
-        if let Err(error) = self.store.write(PIN_DOCUMENT, &self.pinned) {
-            warn!(%error, "the pin of the cloud's certificate cannot be kept");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::NewAccount;
+    use super::*;
+
+    const CLOUD: &str = "https://cloud.example.org";
+
+    fn fingerprint(digits: &str) -> Fingerprint {
+        digits.repeat(32).parse().unwrap()
+    }
+
+    #[test]
+    fn the_certificate_that_was_pinned_first_stays_whoever_sees_another() {
+        let account = NewAccount::new();
+        let pin = |base_url: &str| ServerPin::read(&account.store, base_url).unwrap();
+        let (mut first, mut second, mut third) = (pin(CLOUD), pin(CLOUD), pin(CLOUD));
+        first.keep(None);
+        assert_eq!(pin(CLOUD).fingerprint(), None);
+        first.keep(Some(fingerprint("ab")));
+        second.keep(Some(fingerprint("cd")));
+        third.keep(Some(fingerprint("ab")));
+        for pin in [first, second, third, pin(CLOUD)] {
+            assert_eq!(pin.fingerprint(), Some(fingerprint("ab")));
         }
+        assert_eq!(pin("https://elsewhere.example.org").fingerprint(), None);
     }
 }

@@ -23,6 +23,7 @@ use crate::vehicle::facts::{FactKey, FactUpdate, Subject, Value};
 use super::herald::{ALWAYS, Herald, NOW_AND_THEN};
 use super::later;
 use super::settings::Wishes;
+use super::sign_ins::is_plausible;
 
 /// The facts produced here.
 pub const FACTS: [FactKey; 5] = [
@@ -102,8 +103,10 @@ impl Ledger {
         let mut day: Day = day.unwrap_or_default();
         day.accounts.resize(gateways.len(), 0);
         let now = clock.now();
-        day.turn(today(now, &time_zone));
-        let (standing, standing_seen) = watch::channel(day.standing(midnight_after(now, &time_zone)));
+        if day.is_over(now, &time_zone) {
+            day.turn(today(now, &time_zone));
+        }
+        let (standing, standing_seen) = watch::channel(day.standing(now, &time_zone));
         let ledger = Self {
             clock,
             time_zone,
@@ -124,7 +127,7 @@ impl Ledger {
         loop {
             let now = self.clock.now();
             self.turn(now);
-            let standing = self.day.standing(midnight_after(now, &self.time_zone));
+            let standing = self.day.standing(now, &self.time_zone);
             let wake = standing.resets.min(later(now, NOW_AND_THEN));
             self.standing.send_if_modified(|shown| {
                 let changed = *shown != standing;
@@ -155,12 +158,11 @@ impl Ledger {
 
     /// Begins a new day when it is time to.
     fn turn(&mut self, now: Timestamp) {
-        let today = today(now, &self.time_zone);
-        if self.day.date != today {
+        if self.day.is_over(now, &self.time_zone) {
             for (account, requests) in self.day.accounts.iter().enumerate() {
                 info!(date = %self.day.date, account, requests, "a day of requests to the cloud is over");
             }
-            self.day.turn(today);
+            self.day.turn(today(now, &self.time_zone));
         }
     }
 
@@ -219,11 +221,16 @@ impl Ledger {
 }
 
 impl Day {
-    /// Starts counting anew if the day is another. Cars that were read yesterday are expected today.
+    /// Whether it is another day. A clock that is not set yet cannot tell, and one that is set back over midnight does not
+    /// give the budget of that day again. If it is set back by more than that, it was wrong before.
+    fn is_over(&self, now: Timestamp, time_zone: &TimeZone) -> bool {
+        let today = today(now, time_zone);
+        let is_set_back = today.tomorrow().is_ok_and(|tomorrow| tomorrow == self.date);
+        is_plausible(now) && today != self.date && !is_set_back
+    }
+
+    /// Starts counting anew. Cars that were read yesterday are expected today.
     fn turn(&mut self, today: Date) {
-        if self.date == today {
-            return;
-        }
         self.date = today;
         self.accounts.fill(0);
         self.errors = 0;
@@ -241,10 +248,15 @@ impl Day {
         }
     }
 
-    fn standing(&self, resets: Timestamp) -> Standing {
+    /// How far it is: a day that the clock was set back from ends at its own midnight.
+    fn standing(&self, now: Timestamp, time_zone: &TimeZone) -> Standing {
+        let begins = self
+            .date
+            .to_zoned(time_zone.clone())
+            .map(|midnight| midnight.timestamp());
         Standing {
             used: self.accounts.clone(),
-            resets,
+            resets: midnight_after(begins.map_or(now, |begins| begins.max(now)), time_zone),
         }
     }
 }
@@ -304,14 +316,41 @@ mod tests {
             errors: 2,
             cars: BTreeMap::from([(vin.clone(), 5)]),
         };
-        let same = day.clone();
-        day.turn("2026-11-21".parse().unwrap());
-        assert_eq!(day, same);
         day.turn("2026-11-22".parse().unwrap());
         assert_eq!((day.accounts.as_slice(), day.errors), ([0].as_slice(), 0));
         assert_eq!(day.cars.get(&vin), Some(&0));
         day.turn("2026-11-23".parse().unwrap());
         assert_eq!(day.cars.len(), 0);
+    }
+
+    #[test]
+    fn only_a_clock_that_can_be_right_ends_the_day_and_none_gives_it_twice() {
+        let day = Day {
+            date: "2026-11-21".parse().unwrap(),
+            accounts: vec![9],
+            ..Day::default()
+        };
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (now, is_over, resets) in [
+            ("2026-11-21T12:00:00Z", false, "2026-11-21T23:00:00Z"),
+            ("2026-11-21T23:00:00Z", true, "2026-11-22T23:00:00Z"),
+            ("2026-12-24T12:00:00Z", true, "2026-12-24T23:00:00Z"),
+            // Set back by a moment, over midnight.
+            ("2026-11-20T22:59:00Z", false, "2026-11-21T23:00:00Z"),
+            ("2026-11-19T23:00:00Z", false, "2026-11-21T23:00:00Z"),
+            // Set back by more than a day.
+            ("2026-11-19T22:59:00Z", true, "2026-11-21T23:00:00Z"),
+            // Not set yet.
+            ("1970-01-01T00:01:00Z", false, "2026-11-21T23:00:00Z"),
+            ("2025-12-31T23:59:59Z", false, "2026-11-21T23:00:00Z"),
+        ] {
+            let [now, resets]: [Timestamp; 2] = [now, resets].map(|text| text.parse().unwrap());
+            assert_eq!(day.is_over(now, &berlin), is_over, "{now}");
+            assert_eq!(day.standing(now, &berlin).resets, resets, "{now}");
+        }
+        let first_start = Timestamp::from_second(60).unwrap();
+        let standing = Day::default().standing(first_start, &TimeZone::UTC);
+        assert_eq!(standing.resets, Timestamp::from_second(86_400).unwrap());
     }
 
     #[test]

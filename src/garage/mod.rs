@@ -8,6 +8,7 @@ pub mod commander;
 pub mod conduct;
 pub mod confirmation;
 pub mod custody;
+mod failures;
 pub mod guidance;
 pub mod health;
 pub mod herald;
@@ -15,6 +16,7 @@ mod keeper;
 pub mod keepsake;
 pub mod ledger;
 pub mod memory;
+mod period;
 pub mod picture;
 pub mod plan;
 pub mod poller;
@@ -204,6 +206,7 @@ impl Garage {
         let mut tasks = JoinSet::new();
         let mut running: Vec<Running> = Vec::new();
         let (watcher, statuses) = mpsc::channel(ENROLMENTS);
+        let (troubles, troubles_told) = mpsc::channel(ENROLMENTS);
         let mut names = Vec::new();
         let (mailbox_task, mailbox) = Mailbox::new(accounts.len(), facts.clone());
         let (packages, unpacked) = mpsc::channel(PACKAGES);
@@ -268,6 +271,7 @@ impl Garage {
                 roll: roll.clone(),
                 happenings: happenings.clone(),
                 facts: facts.clone(),
+                troubles: troubles.clone(),
                 custody: custody.clone(),
             };
             let (poller_task, poller) =
@@ -300,7 +304,11 @@ impl Garage {
         };
         let answering = running.iter().map(|account| account.slow.clone()).collect();
         tasks.spawn(mailbox_task.run(answering, cancel.child_token()));
-        tasks.spawn(health::report(names, statuses, facts.clone(), cancel.child_token()));
+        let told = health::Told {
+            statuses,
+            troubles: troubles_told,
+        };
+        tasks.spawn(health::report(names, told, facts.clone(), cancel.child_token()));
 
         let mut unlisted: BTreeSet<usize> = (0..running.len()).collect();
         let mut router = Router {
@@ -340,6 +348,9 @@ impl Garage {
             }
         }
         cancel.cancel();
+        // Nobody takes note of cars any more, and no poller may wait for it.
+        drop(roll_call);
+        router.turn_all_away(requests).await;
         while tasks.join_next().await.is_some() {}
     }
 }
@@ -438,6 +449,16 @@ impl Router {
                 if let Some((reason, request)) = refused {
                     self.refuse(&request, reason).await;
                 }
+            }
+        }
+    }
+
+    /// Answers the commands that arrived too late to be given to their cars.
+    async fn turn_all_away(&self, mut requests: mpsc::Receiver<Request>) {
+        requests.close();
+        while let Ok(request) = requests.try_recv() {
+            if let Request::Command(request) = request {
+                self.refuse(&request, Reason::Stopping).await;
             }
         }
     }

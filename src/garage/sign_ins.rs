@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::later;
+use super::period::Period;
 
 /// At most so many within each span, whatever happens.
 const RATION: [(usize, SignedDuration); 3] = [
@@ -27,9 +27,14 @@ pub struct SignIns {
     /// Failures since the last success.
     #[serde(skip)]
     failures: u32,
-    /// Not before this, because the last one failed.
+    /// Not before this is over, because the last one failed.
     #[serde(skip)]
-    paused_until: Option<Timestamp>,
+    pause: Option<Period>,
+}
+
+/// Whether the computer's clock can be right: one that shows an earlier time has not been set yet.
+pub fn is_plausible(now: Timestamp) -> bool {
+    now >= FIRST_PLAUSIBLE
 }
 
 /// Why there is no sign-in now.
@@ -44,7 +49,7 @@ pub enum Wait {
 impl SignIns {
     /// Whether a sign-in is allowed now.
     pub fn allow(&self, now: Timestamp) -> Result<(), Wait> {
-        if now < FIRST_PLAUSIBLE {
+        if !is_plausible(now) {
             return Err(Wait::ClockNotSet);
         }
         // Attempts that lie in the future were made before the clock was set back; they count as made just now.
@@ -53,9 +58,24 @@ impl SignIns {
             let at = self.attempted.get(nth_last)?.min(&now);
             at.checked_add(span).ok()
         });
-        match rationed.chain(self.paused_until).max() {
+        let paused = self.pause.map(|pause| pause.end());
+        match rationed.chain(paused).max() {
             Some(until) if now < until => Err(Wait::Until(until)),
             _ => Ok(()),
+        }
+    }
+
+    /// Takes note of the present moment: a clock that was set back must not make any wait longer. One that is not set yet
+    /// proves nothing, and the ration is kept for when it is.
+    pub fn not_after(&mut self, now: Timestamp) {
+        if !is_plausible(now) {
+            return;
+        }
+        for attempted in &mut self.attempted {
+            *attempted = now.min(*attempted);
+        }
+        if let Some(pause) = &mut self.pause {
+            pause.not_after(now);
         }
     }
 
@@ -70,7 +90,7 @@ impl SignIns {
     /// The attempt succeeded.
     pub fn succeeded(&mut self) {
         self.failures = 0;
-        self.paused_until = None;
+        self.pause = None;
     }
 
     /// The attempt never reached the cloud, so it does not count towards the ration.
@@ -81,7 +101,7 @@ impl SignIns {
     /// The attempt failed. `pause` says how long to wait after that many failures in a row.
     pub fn failed(&mut self, now: Timestamp, pause: impl FnOnce(u32) -> Duration) {
         self.failures = self.failures.saturating_add(1);
-        self.paused_until = Some(later(now, pause(self.failures)));
+        self.pause = Some(Period::new(now, pause(self.failures)));
     }
 }
 
@@ -163,6 +183,19 @@ mod tests {
     fn a_clock_set_back_delays_by_one_span_at_most() {
         let mut sign_ins = SignIns::default();
         sign_ins.begin(at(1_000_000));
-        assert_eq!(sign_ins.allow(at(0)), Err(Wait::Until(at(60))));
+        sign_ins.failed(at(1_000_000), |_| Duration::from_secs(300));
+        assert_eq!(sign_ins.allow(at(-60)), Err(Wait::Until(at(1_000_300))));
+        sign_ins.not_after(at(0));
+        assert_eq!(sign_ins.allow(at(0)), Err(Wait::Until(at(300))));
+        sign_ins.not_after(at(299));
+        assert_eq!(sign_ins.allow(at(300)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_not_set_yet_does_not_make_the_ration_forget() {
+        let mut sign_ins = SignIns::default();
+        sign_ins.begin(at(0));
+        sign_ins.not_after(Timestamp::UNIX_EPOCH);
+        assert_eq!(sign_ins.allow(at(10)), Err(Wait::Until(at(60))));
     }
 }

@@ -3,6 +3,8 @@
 //! Everything before the write may fail without consequence. The write itself is sent once: whatever happens to it, it
 //! is never sent again, because a car that did not answer in time often acts all the same.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,23 +15,29 @@ use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::cloud::payload::{self, Context};
-use crate::cloud::{CloudError, OperatePassword, Payload, ScheduleEntry, ScheduleKind, Session};
+use crate::cloud::{self, CloudError, OperatePassword, Payload, ScheduleEntry, ScheduleKind, Session};
 use crate::vehicle::command::gate::{self, Admission};
 use crate::vehicle::intent::Reason;
 use crate::vehicle::state::ChargePlan;
-use crate::vehicle::{CarView, Command, Fleet, Vin};
+use crate::vehicle::{CarView, Command, Fleet, PinStatus, Vin};
 
 use super::conduct::conduct;
 use super::confirmation::Written;
-use super::later;
 use super::poller::{Notice, PollerHandle};
 use super::session::{CallError, NoSession, SessionHandle};
 
 /// How the way ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Nothing was sent to the car.
-    Refused(Reason),
+    /// The car will not act.
+    Refused {
+        /// Why not.
+        reason: Reason,
+        /// When the write was sent that the cloud refused; `None` when it did not come to that.
+        sent: Option<Timestamp>,
+    },
+    /// The car will not act: the cloud refused the PIN, which must not be sent again.
+    PinRefused,
     /// The write was sent; whether it has its effect is another question.
     Written(Written),
 }
@@ -45,6 +53,10 @@ pub struct Tools {
     pub keeper: PollerHandle,
     /// The picture of all cars.
     pub fleet: watch::Receiver<Fleet>,
+    /// Whether the PIN that is used is good, as far as is known. The fleet shows the best of all accounts.
+    pub pin_status: PinStatus,
+    /// Turned on just before the write is sent: from then on nobody can say that the car will not act.
+    pub is_sent: Arc<AtomicBool>,
     /// The time.
     pub clock: Clock,
     /// The owner's time zone, which is taken for the car's.
@@ -76,7 +88,13 @@ pub async fn carry_out(
         Ok(prepared) => send(&tools, &vin, &command, prepared).await,
         Err(refusal) => {
             warn!(%vin, command = command.name(), reason = %refusal.reason, detail = refusal.detail, "command not sent");
-            Outcome::Refused(refusal.reason)
+            if refusal.pin_was_refused {
+                return Outcome::PinRefused;
+            }
+            Outcome::Refused {
+                reason: refusal.reason,
+                sent: None,
+            }
         }
     }
 }
@@ -85,6 +103,8 @@ struct Refusal {
     reason: Reason,
     detail: String,
     session_was_lost: bool,
+    /// By the cloud, and not because it was refused before.
+    pin_was_refused: bool,
 }
 
 impl Refusal {
@@ -93,6 +113,7 @@ impl Refusal {
             reason,
             detail: detail.into(),
             session_was_lost: false,
+            pin_was_refused: false,
         }
     }
 }
@@ -135,7 +156,10 @@ async fn prepare(tools: &Tools, vin: &Vin, command: &Command, pin: Option<&Secre
         .fleet
         .borrow()
         .get(vin)
-        .map(|view| (**view).clone())
+        .map(|view| CarView {
+            pin: tools.pin_status,
+            ..(**view).clone()
+        })
         .ok_or_else(|| Refusal::new(Reason::UnknownVehicle, "the car left the fleet meanwhile"))?;
     Ok(Prepared {
         session,
@@ -180,17 +204,28 @@ impl Held {
     }
 }
 
-/// The cloud's own list of schedules comes first; a car whose plan it does not hold says it in its status.
+/// The cloud's own list of schedules comes first; what it leaves out, the car may say in its status.
 async fn charge_plan(tools: &Tools, session: &Session, vin: &Vin) -> Result<ChargePlan, Refusal> {
     let listed = session.charge_plan(vin).await.map_err(|error| unread(&error))?;
-    let reported = || {
-        let fleet = tools.fleet.borrow();
-        fleet
-            .get(vin)
-            .and_then(|view| view.state.as_ref())
-            .map(|state| state.plan.clone())
-    };
-    Ok(listed.or_else(reported).unwrap_or_default())
+    let fleet = tools.fleet.borrow();
+    let state = fleet.get(vin).and_then(|view| view.state.as_ref());
+    let reported = state.map(|state| state.plan.clone());
+    Ok(completed(listed.unwrap_or_default(), reported.unwrap_or_default()))
+}
+
+/// The listed plan, with what it leaves out taken from the reported one. A plan is written as a whole, so what neither
+/// says is replaced by a default.
+fn completed(listed: ChargePlan, reported: ChargePlan) -> ChargePlan {
+    ChargePlan {
+        limit: listed.limit.or(reported.limit),
+        enabled: listed.enabled.or(reported.enabled),
+        start: listed.start.or(reported.start),
+        end: listed.end.or(reported.end),
+        cycles: listed.cycles.or(reported.cycles),
+        circulation: listed.circulation.or(reported.circulation),
+        recharge: listed.recharge.or(reported.recharge),
+        updated: listed.updated.or(reported.updated),
+    }
 }
 
 fn unread(error: &CloudError) -> Refusal {
@@ -211,14 +246,24 @@ async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -
         view,
     } = prepared;
     let mut written = Written::new(command, &view, tools.clock.now());
+    tools.is_sent.store(true, Ordering::Relaxed);
     let answer = session.write(vin, &payload, operate_password.as_ref()).await;
     tools.keeper.tell(Notice::Boost(vin.clone())).await;
     match answer {
         Ok(accepted) => {
             debug!(%vin, command = command.name(), "the cloud has taken the command");
-            written.cloud_confirmed = match accepted.ticket {
-                None => true,
-                Some(ticket) => result(tools, vin, &ticket, accepted.timeout, accepted.interval).await,
+            written.cloud_confirmed = match &accepted.ticket {
+                // The cloud knows the result of what was sent with the PIN only.
+                Some(ticket) if operate_password.is_some() => {
+                    written.not_after(tools.clock.now());
+                    let end = written.deadline(command);
+                    tokio::select! {
+                        confirmed = result(tools, vin, ticket, &accepted) => confirmed,
+                        // Whoever asked is told by then, whatever the cloud allows the car and however long it takes.
+                        () = tools.clock.sleep_until(end) => false,
+                    }
+                }
+                _ => true,
             };
             if written.cloud_confirmed {
                 tools.keeper.tell(Notice::Boost(vin.clone())).await;
@@ -231,14 +276,18 @@ async fn send(tools: &Tools, vin: &Vin, command: &Command, prepared: Prepared) -
         }
         Err(error) => {
             warn!(%vin, command = command.name(), %error, "command refused by the cloud");
-            Outcome::Refused(conduct(&error).reason)
+            Outcome::Refused {
+                reason: conduct(&error).reason,
+                sent: (!error.was_not_sent()).then_some(written.at),
+            }
         }
     }
 }
 
 /// Asks until the car has confirmed, as long as the cloud says that asking makes sense.
-async fn result(tools: &Tools, vin: &Vin, ticket: &str, timeout: Duration, interval: Duration) -> bool {
-    let deadline = later(tools.clock.now(), timeout);
+async fn result(tools: &Tools, vin: &Vin, ticket: &str, accepted: &cloud::Written) -> bool {
+    let taken = tools.clock.now();
+    let mut waited = Duration::ZERO;
     loop {
         match tools
             .session
@@ -252,10 +301,13 @@ async fn result(tools: &Tools, vin: &Vin, ticket: &str, timeout: Duration, inter
                 return false;
             }
         }
-        let Some(next) = next_question(tools.clock.now(), interval, deadline) else {
+        // Answers take their time too. A clock that was set back does not make this longer.
+        let passed = Duration::try_from(tools.clock.now().duration_since(taken)).unwrap_or_default();
+        let Some(wait) = accepted.next_wait(passed.max(waited)) else {
             return false;
         };
-        tools.clock.sleep_until(next).await;
+        tools.clock.sleep(wait).await;
+        waited += wait;
     }
 }
 
@@ -265,12 +317,6 @@ fn random() -> u128 {
     // Without randomness the id is still unique among the few entries of a car, since it also carries the time.
     let _ = getrandom::fill(&mut bytes);
     u128::from_ne_bytes(bytes)
-}
-
-/// The moment of the next question, unless it would come after the deadline.
-fn next_question(now: Timestamp, interval: Duration, deadline: Timestamp) -> Option<Timestamp> {
-    let next = later(now, interval);
-    (next <= deadline).then_some(next)
 }
 
 impl From<CallError> for Refusal {
@@ -285,6 +331,7 @@ impl From<CallError> for Refusal {
         };
         Self {
             session_was_lost: matches!(error, CallError::Cloud(CloudError::SessionLost)),
+            pin_was_refused: matches!(error, CallError::Cloud(CloudError::PinRejected { .. })),
             ..Self::new(reason, error.to_string())
         }
     }
@@ -304,18 +351,180 @@ impl From<CloudError> for Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::garage::poller;
+    use crate::garage::session::testing::{Bench, answer, cars};
+    use crate::vehicle::command::Destination;
+    use crate::vehicle::{Car, Model, Powertrain};
+
+    /// The way through an account that has signed in, to a car of which the fleet shows a refused PIN.
+    struct Way {
+        bench: Bench,
+        tools: Tools,
+        _notices: mpsc::Receiver<Notice>,
+    }
+
+    fn vin() -> Vin {
+        Vin::parse("LFZTEST0000000001").unwrap()
+    }
+
+    impl Way {
+        async fn with(pin_status: PinStatus) -> Self {
+            let bench = Bench::signed_in().await;
+            let (poller, notices) = poller::testing::handle();
+            let view = CarView {
+                car: Car::unlisted(vin(), Model::C10),
+                powertrain: Powertrain::Bev,
+                state: None,
+                evidence: BTreeSet::new(),
+                unknown_signals: BTreeSet::new(),
+                pending: BTreeMap::new(),
+                pin: PinStatus::Rejected,
+                reachable: true,
+            };
+            let tools = Tools {
+                session: bench.session.clone(),
+                account: poller.clone(),
+                keeper: poller,
+                fleet: watch::channel(Fleet::from([(vin(), Arc::new(view))])).1,
+                pin_status,
+                is_sent: Arc::new(AtomicBool::new(false)),
+                clock: Clock::real(),
+                time_zone: TimeZone::UTC,
+            };
+            Self {
+                bench,
+                tools,
+                _notices: notices,
+            }
+        }
+
+        /// Sends a command, while the cloud gives these answers after the vehicle list.
+        async fn send(&self, command: Command, answers: &[Value]) -> Outcome {
+            let listed = std::iter::once(cars(&[&vin()]));
+            let answers: Value = listed.chain(answers.iter().cloned()).collect();
+            self.bench.script.play(&answers);
+            let pin: Option<SecretString> = command.spec().needs_pin.then(|| "1234".into());
+            let admission = Admission {
+                expires: Timestamp::MAX,
+            };
+            carry_out(self.tools.clone(), vin(), command, pin, admission).await
+        }
+
+        fn is_sent(&self) -> bool {
+            self.tools.is_sent.load(Ordering::Relaxed)
+        }
+
+        fn requests(&self) -> usize {
+            self.bench.script.requests().len()
+        }
+    }
+
+    /// The answers to the steps before the write.
+    fn prepared() -> [Value; 2] {
+        [answer(&Value::Null), answer(&Value::Null)]
+    }
+
+    /// The answer to a write whose result is to be asked for every seven seconds, up to two minutes.
+    fn taken() -> Value {
+        answer(&json!({"remoteCtlId": "1", "queryRemoteCtlResultTimeout": 120_000, "queryInterval": 7_000}))
+    }
+
+    fn cloud_confirmed(outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Written(written) => written.cloud_confirmed,
+            other => panic!("not written: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pin_that_is_used_counts_and_not_the_one_that_the_fleet_shows() {
+        let way = Way::with(PinStatus::Ready).await;
+        let [sync, verify] = prepared();
+        let outcome = way
+            .send(Command::Unlock, &[sync, verify, taken(), answer(&json!(1))])
+            .await;
+        assert!(cloud_confirmed(&outcome));
+        assert!(way.is_sent());
+    }
+
+    #[tokio::test]
+    async fn only_a_pin_that_the_cloud_refused_just_now_counts_as_refused_by_it() {
+        let way = Way::with(PinStatus::Ready).await;
+        let wrong = json!({"status": 200, "body": r#"{"code":31,"message":"wrong"}"#});
+        let [sync, _] = prepared();
+        assert_eq!(way.send(Command::Unlock, &[sync, wrong]).await, Outcome::PinRefused);
+
+        let way = Way::with(PinStatus::Rejected).await;
+        let known = Outcome::Refused {
+            reason: Reason::PinRejected,
+            sent: None,
+        };
+        assert_eq!(way.send(Command::Unlock, &prepared()).await, known);
+        assert!(!way.is_sent());
+    }
+
+    #[tokio::test]
+    async fn a_command_without_pin_is_written_and_its_result_is_not_asked_for() {
+        let way = Way::with(PinStatus::Rejected).await;
+        let destination = Destination {
+            address: "Marienplatz 1".to_owned(),
+            name: "Town hall".to_owned(),
+            latitude: 48.1,
+            longitude: 11.6,
+        };
+        let outcome = way.send(Command::SendDestination(destination), &[taken()]).await;
+        assert!(cloud_confirmed(&outcome));
+        assert_eq!(way.requests(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_result_is_asked_for_no_longer_than_the_effect_is_awaited() {
+        let way = Way::with(PinStatus::Ready).await;
+        let not_yet = std::iter::repeat_n(answer(&json!(0)), 16);
+        let answers: Vec<Value> = prepared().into_iter().chain([taken()]).chain(not_yet).collect();
+        tokio::time::pause();
+        let begun = Instant::now();
+        let outcome = way.send(Command::Unlock, &answers).await;
+        assert!(!cloud_confirmed(&outcome));
+        let seconds = begun.elapsed().as_secs();
+        assert!((108..=111).contains(&seconds), "{seconds} s");
+        assert_eq!(way.requests(), 20, "at 0, 7, … 105 s");
+    }
 
     #[test]
-    fn the_result_is_asked_for_until_the_next_question_would_come_too_late() {
-        let start = Timestamp::from_second(1_790_000_000).unwrap();
-        let deadline = later(start, Duration::from_secs(5));
-        let mut asked_at = start;
-        let mut questions = 1;
-        while let Some(next) = next_question(asked_at, Duration::from_secs(2), deadline) {
-            asked_at = next;
-            questions += 1;
-        }
-        assert_eq!(questions, 3, "at 0, 2 and 4 s; 6 s is past the deadline of 5 s");
+    fn what_the_listed_plan_leaves_out_is_taken_from_the_one_the_car_reports() {
+        let listed = ChargePlan {
+            limit: Some(90),
+            enabled: Some(true),
+            start: Some("20:16".to_owned()),
+            circulation: Some(0),
+            ..ChargePlan::default()
+        };
+        let reported = ChargePlan {
+            limit: Some(100),
+            enabled: Some(false),
+            start: Some("23:45".to_owned()),
+            end: Some("06:15".to_owned()),
+            cycles: Some("1,1,1,1,1,0,0".to_owned()),
+            circulation: Some(1),
+            recharge: Some(1),
+            updated: None,
+        };
+        let expected = ChargePlan {
+            end: reported.end.clone(),
+            cycles: reported.cycles.clone(),
+            recharge: Some(1),
+            ..listed.clone()
+        };
+        assert_eq!(completed(listed.clone(), reported.clone()), expected);
+        assert_eq!(completed(ChargePlan::default(), reported.clone()), reported);
+        assert_eq!(completed(listed.clone(), ChargePlan::default()), listed);
     }
 }

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
 use super::{Air, Context, PayloadError, bundle};
-use crate::cloud::schedules::Appointment;
+use crate::cloud::schedules::{Appointment, days};
 use crate::vehicle::Model;
 use crate::vehicle::command::{ClimateScheduleEntry, PreparationScheduleEntry};
 
@@ -70,15 +70,16 @@ fn switch(context: &Context<'_>, field: &str, value: &Value) -> Result<Value, Pa
     }
     controls(held, |(_, entry)| {
         let mut entry = entry.clone();
-        // A start that cannot be read is the cloud's to judge.
-        if let Appointment {
-            start: Some(start),
-            days,
-            ..
-        } = Appointment::of(&entry)
-        {
-            let start = next_start(start, &days, context.local_now)?;
-            entry.insert("start_time".to_owned(), Value::from(written(start)));
+        // A start or days that cannot be read are the cloud's to judge.
+        if let Some((start, days)) = Appointment::of(&entry).start.zip(days(&entry)) {
+            match next_start(start, &days, context.local_now) {
+                Some(next) => {
+                    entry.insert("start_time".to_owned(), Value::from(written(next)));
+                }
+                None if days.is_empty() => return None,
+                // On no weekday that we know: it repeats all the same, and is not ours to drop.
+                None => {}
+            }
         }
         if let Some(updated) = entry.get_mut("update_time") {
             *updated = Value::from(context.now.as_millisecond().to_string());

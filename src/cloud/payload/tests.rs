@@ -283,6 +283,27 @@ fn a_schedule_is_switched_with_all_that_its_entries_say() {
 }
 
 #[test]
+fn an_entry_that_repeats_is_never_left_out_and_keeps_its_start_when_its_days_cannot_be_read() {
+    let held = entries(json!([
+        {"on": "1", "set_id": "texts", "start_time": "2025-05-12 07:30:00", "days": ["1", "2"]},
+        {"on": "1", "set_id": "words", "start_time": "2025-05-12 07:30:05", "days": ["monday"]},
+        {"on": "1", "set_id": "no weekday", "start_time": "2025-05-12 07:30:05", "days": [9]},
+        {"on": "1", "set_id": "begun", "start_time": "2025-05-16 08:30:00"},
+    ]));
+    let context = Context {
+        schedule: Some(&held),
+        ..context(None)
+    };
+    let written = payload(&Command::ClimateScheduleSwitch(false), &Model::C10, &context).unwrap();
+    let expected = concat!(
+        r#"{"controls":[{"on":"0","set_id":"texts","start_time":"2025-05-19 07:30:00","days":["1","2"]},"#,
+        r#"{"on":"0","set_id":"words","start_time":"2025-05-12 07:30:05","days":["monday"]},"#,
+        r#"{"on":"0","set_id":"no weekday","start_time":"2025-05-12 07:30:05","days":[9]}]}"#
+    );
+    assert_eq!(written.content, expected);
+}
+
+#[test]
 fn an_installation_without_a_number_takes_the_update_that_is_offered() {
     let install = |task, offered_update| {
         let context = Context {

@@ -1,5 +1,6 @@
 //! The list of cars and their status.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{Replay, car, check_cars};
@@ -18,6 +19,22 @@ async fn vehicle_lists_are_as_recorded() {
     }
     let replay = Replay::of("http", "vehicle-list-other-error-not-retried").await;
     replay.check_error(&replay.session.vehicles().await.unwrap_err());
+}
+
+#[tokio::test]
+async fn an_answer_without_any_list_does_not_say_that_there_is_no_car() {
+    let (session, script) = signed_in().await;
+    for (data, is_list) in [
+        (json!(null), false),
+        (json!({}), false),
+        (json!({"sharedcars": null}), true),
+        (json!({"bindcars": []}), true),
+    ] {
+        script.play(&json!([{"status": 200, "body": json!({"code": 0, "data": data}).to_string()}]));
+        let outcome = session.vehicles().await;
+        let is_unreadable = matches!(outcome, Err(CloudError::Unreadable { .. }));
+        assert_eq!((outcome.is_ok(), is_unreadable), (is_list, !is_list), "{data}");
+    }
 }
 
 #[tokio::test]
@@ -71,7 +88,44 @@ async fn a_shared_car_without_data_is_asked_for_by_its_id_under_the_same_signatu
     assert_eq!(requests[1]["body"], "vin=LFZTEST0000000001&carId=88");
     assert_eq!(requests[0]["headers"]["sign"], requests[1]["headers"]["sign"]);
 
+    // It may sleep only, so the next poll asks so again.
+    script.play(&json!([empty, empty]));
+    session.status(&shared).await.unwrap();
+    assert_eq!(script.requests().len(), 2);
+
     script.play(&json!([empty]));
     session.status(&car("C10")).await.unwrap();
     assert_eq!(script.requests().len(), 1, "a car of our own is not asked for twice");
+}
+
+#[tokio::test]
+async fn a_shared_car_that_is_refused_by_its_id_keeps_its_frame_and_is_not_asked_so_for_an_hour() {
+    let shared = Car {
+        shared: true,
+        ..car("C10")
+    };
+    let empty = json!({"status": 200, "body": r#"{"code":0,"data":{"signal":{}}}"#});
+    let refused = |code: i64| json!({"status": 200, "body": json!({"code": code}).to_string()});
+    for failure in [refused(39), refused(40), json!({"status": 500, "body": "<html>"})] {
+        let (session, script) = signed_in().await;
+        script.play(&json!([empty, failure]));
+        assert!(!session.status(&shared).await.unwrap().has_data(), "{failure}");
+        script.play(&json!([empty]));
+        assert!(!session.status(&shared).await.unwrap().has_data(), "{failure}");
+        assert_eq!(script.requests().len(), 1, "{failure}");
+        let after = |minutes| session.now() + SignedDuration::from_mins(minutes);
+        assert!(!session.account().may_ask_by_id(&shared.vin, after(58)));
+        assert!(session.account().may_ask_by_id(&shared.vin, after(61)));
+    }
+
+    let (session, script) = signed_in().await;
+    script.play(&json!([empty, refused(3)]));
+    assert!(matches!(session.status(&shared).await, Err(CloudError::SessionLost)));
+    script.play(&json!([empty, empty]));
+    session.status(&shared).await.unwrap();
+    assert_eq!(
+        script.requests().len(),
+        2,
+        "a session that ends says nothing about the id"
+    );
 }

@@ -113,13 +113,25 @@ async fn without_pin_or_car_nothing_is_written() {
 #[tokio::test]
 async fn a_pin_check_that_fails_for_another_reason_does_not_blame_the_pin() {
     let (session, script) = signed_in().await;
-    for (code, blamed) in [(3, false), (39, false), (40, false), (31, true), (9999, true)] {
-        script.play(&json!([{"status": 200, "body": json!({"code": code, "message": "no"}).to_string()}]));
+    for (code, message, blamed) in [
+        (3, "no", false),
+        (39, "no", false),
+        (40, "no", false),
+        (31, "no", true),
+        (21, "no", true),
+        (-2, "no", true),
+        (100, "no", true),
+        (9999, "no", true),
+        (9999, "the token of the operate password is wrong", true),
+        (9999, "No such permission", true),
+        (9999, "The App version is too low", true),
+    ] {
+        script.play(&json!([{"status": 200, "body": json!({"code": code, "message": message}).to_string()}]));
         let error = session.verify_pin(&vin(), &"1234".into()).await.err().unwrap();
         assert_eq!(
             matches!(error, CloudError::PinRejected { .. }),
             blamed,
-            "{code}: {error:?}"
+            "{code} {message}: {error:?}"
         );
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Replay, check_cars};
 use crate::cloud::testing::{DEVICE_ID, Script, credentials, gateway, signed_in, vector};
-use crate::cloud::{CloudError, Credentials, SavedSession};
+use crate::cloud::{AccountCertificateError, CloudError, Credentials, SavedSession};
 use crate::protocol::vectors::{section, text};
 
 #[tokio::test]
@@ -57,6 +57,33 @@ async fn a_certificate_with_a_password_of_its_own_needs_that_password() {
         ..credentials()
     };
     assert!(gateway(&script).sign_in(&credentials, DEVICE_ID).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_sign_in_answer_that_lacks_something_says_what_it_lacks() {
+    let outcome = async |field: &str| {
+        let mut login = vector("http", "login")["responses"].clone();
+        let mut body: Value = serde_json::from_str(login[0]["body"].as_str().unwrap()).unwrap();
+        body["data"].as_object_mut().unwrap().remove(field).unwrap();
+        login[0]["body"] = body.to_string().into();
+        let script = Script::default();
+        script.play(&login);
+        gateway(&script).sign_in(&credentials(), DEVICE_ID).await
+    };
+    for field in ["id", "token", "signIkm"] {
+        let error = outcome(field).await.err().unwrap();
+        assert!(
+            matches!(error, CloudError::SignInUnusable { field: lacking } if lacking == field),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(field), "{error}");
+    }
+    let error = outcome("base64Cert").await.err().unwrap();
+    assert!(
+        matches!(error, CloudError::AccountCertificate(AccountCertificateError::Missing)),
+        "{error:?}"
+    );
+    assert!(outcome("refreshToken").await.is_ok());
 }
 
 #[tokio::test]

@@ -62,14 +62,18 @@ pub(super) enum Behalf {
 
 /// What the session task is asked for.
 pub(super) enum Ask {
-    Lease(Behalf, Reply),
-    Renew { lost: u64, behalf: Behalf, reply: Reply },
+    Lease(Behalf, Reply<NoSession>),
+    Renew {
+        lost: u64,
+        behalf: Behalf,
+        reply: Reply<CallError>,
+    },
     SignInAfresh,
     ComeBack,
 }
 
-/// Where a lease goes.
-pub(super) type Reply = oneshot::Sender<Result<Lease, NoSession>>;
+/// Where a lease goes, or why there is none.
+pub(super) type Reply<E> = oneshot::Sender<Result<Lease, E>>;
 
 /// The way in to the session task.
 #[derive(Clone)]
@@ -144,14 +148,14 @@ impl SessionHandle {
         }
     }
 
-    async fn renew(&self, lost: u64) -> Result<Lease, NoSession> {
+    async fn renew(&self, lost: u64) -> Result<Lease, CallError> {
         let behalf = self.behalf;
         self.ask(|reply| Ask::Renew { lost, behalf, reply }).await
     }
 
-    async fn ask(&self, ask: impl FnOnce(Reply) -> Ask) -> Result<Lease, NoSession> {
+    async fn ask<E: From<NoSession>>(&self, ask: impl FnOnce(Reply<E>) -> Ask) -> Result<Lease, E> {
         let (reply, answer) = oneshot::channel();
         self.asks.send(ask(reply)).await.map_err(|_| NoSession::Stopping)?;
-        answer.await.unwrap_or(Err(NoSession::Stopping))
+        answer.await.unwrap_or_else(|_| Err(NoSession::Stopping.into()))
     }
 }

@@ -1,19 +1,20 @@
 //! One session per account: the only place that signs in, and the only owner of the account's tokens.
 //!
 //! Everyone else borrows a [`Lease`]: a copy of the session good for a few calls. When the cloud says that the session is
-//! gone, the borrower asks for a renewal; however many ask at once, the session is renewed once. Reads go one after the
-//! other through the poller, while every commander talks to the cloud itself, so no command ever waits behind a read.
+//! gone, the borrower asks for a renewal; however many ask at once, the session is renewed once. A renewal that fails for
+//! the moment keeps the session, and tells the borrower why, since it decides how soon to come again. Reads go one after
+//! the other through the poller, while every commander talks to the cloud itself, so no command ever waits behind a read.
 //!
 //! When another client took the account over, the bridge gives way to it for a while: nobody gets a lease before that is
 //! over, except on behalf of the owner.
 
 mod handle;
+mod record;
 mod status;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -23,19 +24,23 @@ use crate::cloud::{CloudError, Credentials, Gateway, Session};
 use crate::store::Store;
 
 pub use self::handle::{CallError, Lease, NoSession, SessionHandle};
+pub use self::record::Record;
 pub use self::status::{AccountStatus, Problem, SignIn};
 
 use self::handle::{Ask, Behalf};
 use super::conduct::conduct;
 use super::keepsake::{Keepsake, ServerPin};
 use super::later;
-use super::sign_ins::{SignIns, Wait};
-use super::takeovers::{self, Takeovers};
+use super::sign_ins::Wait;
+use super::takeovers;
 
 /// Requests for a lease that may wait while a sign-in is under way.
 const WAITING_LEASES: usize = 64;
 /// Longest time without a look at the clock.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// After so many refreshes in a row answered with 39 the session is lost: the cloud may say so for ever of one that it
+/// has forgotten.
+const UNVERIFIED_AT_MOST: u32 = 2;
 
 /// The way into the cloud for one account.
 pub struct Door {
@@ -64,6 +69,8 @@ pub struct SessionTask {
     generation: u64,
     /// When the token in use was given out.
     renewed: Timestamp,
+    /// Refreshes answered with 39 since the last one that succeeded.
+    unverified: u32,
     record: Record,
     store: Store,
 }
@@ -72,15 +79,6 @@ enum State {
     SignedOut,
     SignedIn(Session),
     Refused(String),
-}
-
-/// What is remembered of an account across restarts, apart from its secrets.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Record {
-    #[serde(flatten)]
-    sign_ins: SignIns,
-    #[serde(default)]
-    takeovers: Takeovers,
 }
 
 impl SessionTask {
@@ -94,11 +92,7 @@ impl SessionTask {
         (account, watcher): (usize, mpsc::Sender<(usize, AccountStatus)>),
     ) -> (Self, SessionHandle) {
         let (ask, asks) = mpsc::channel(WAITING_LEASES);
-        let record: Option<Record> = store.read(&keepsake.document()).unwrap_or_else(|error| {
-            warn!(account = %keepsake.account(), %error, "earlier sign-ins are not known");
-            None
-        });
-        let mut record = record.unwrap_or_default();
+        let mut record = Record::read(&store, &keepsake);
         if door.yield_for.is_zero() {
             record.takeovers.end();
         }
@@ -133,6 +127,7 @@ impl SessionTask {
             state,
             generation: 0,
             renewed,
+            unverified: 0,
             record,
             store,
         };
@@ -148,13 +143,17 @@ impl SessionTask {
     pub async fn run(mut self, cancel: CancellationToken) {
         self.show(None).await;
         loop {
+            // The borrowers' calls may have been the first to see it.
+            self.keep_server_pin();
             let clock = self.clock;
-            let wake = self.next_wake(clock.now());
+            let now = clock.now();
+            self.record.sign_ins.not_after(now);
+            let wake = self.next_wake(now);
             let ask = tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => break,
                 ask = self.asks.recv() => match ask {
                     Some(ask) => ask,
-                    None => return,
+                    None => break,
                 },
                 () = clock.sleep_until(wake) => {
                     // What is shown follows the clock: a pause may be over, the clock may have been set.
@@ -169,16 +168,14 @@ impl SessionTask {
                     let _ = reply.send(lease);
                 }
                 Ask::Renew { lost, behalf, reply } => {
-                    if lost == self.generation {
-                        self.renew().await;
-                    }
-                    let lease = self.lease(behalf).await;
+                    let lease = self.renewed_lease(lost, behalf).await;
                     let _ = reply.send(lease);
                 }
                 Ask::SignInAfresh => self.sign_in_afresh().await,
                 Ask::ComeBack => self.come_back().await,
             }
         }
+        self.keep_server_pin();
     }
 
     fn next_wake(&self, now: Timestamp) -> Timestamp {
@@ -210,6 +207,14 @@ impl SessionTask {
         }
     }
 
+    /// A lease of the session after the one that was lost; somebody else may have renewed it meanwhile.
+    async fn renewed_lease(&mut self, lost: u64, behalf: Behalf) -> Result<Lease, CallError> {
+        if lost == self.generation {
+            self.renew().await?;
+        }
+        Ok(self.lease(behalf).await?)
+    }
+
     /// Nobody signs in while another client has the account, except on behalf of the owner.
     fn give_way(&mut self, behalf: Behalf, now: Timestamp) -> Result<(), NoSession> {
         match self.record.takeovers.yields_until(now) {
@@ -224,44 +229,48 @@ impl SessionTask {
     }
 
     /// The token was refused: refresh it, which evicts nobody; failing that, the next lease signs in, unless another
-    /// client did so and the bridge gives way to it.
-    async fn renew(&mut self) {
+    /// client did so and the bridge gives way to it. An error says why it is not known yet whether the session lives.
+    async fn renew(&mut self) -> Result<(), CloudError> {
         let State::SignedIn(session) = &mut self.state else {
-            return;
+            return Ok(());
         };
-        match session.refresh().await {
-            Ok(()) => {
-                info!(account = %self.keepsake.account(), "token refreshed");
-                self.generation += 1;
-                self.renewed = self.clock.now();
-                self.keepsake.keep(&session.saved());
-                self.reach_the_disk().await;
-                self.show(None).await;
-            }
-            Err(error) if error.is_transient() => {
-                // The way to the cloud is broken, not the session: keep it for the next attempt.
-                self.show(Some(Problem::of(&error))).await;
-            }
-            Err(error) => {
-                let (expires, now) = (session.token_expires(), self.clock.now());
-                let refused = matches!(error, CloudError::SessionLost);
-                let taken_over = refused && takeovers::is_takeover(expires, self.renewed, now);
-                self.state = State::SignedOut;
-                self.keepsake.forget_session();
-                if taken_over && !self.door.yield_for.is_zero() {
-                    self.record.takeovers.begin(self.door.yield_for, now);
-                    self.keep_record();
-                    let until = self.record.takeovers.yields_until(now);
-                    info!(
-                        account = %self.keepsake.account(), until = until.map(tracing::field::display),
-                        "another client, such as the official app, signed in: giving way to it"
-                    );
-                } else {
-                    info!(account = %self.keepsake.account(), %error, "token could not be refreshed, signing in afresh");
-                }
-                self.show(None).await;
-            }
+        let Err(error) = session.refresh().await else {
+            info!(account = %self.keepsake.account(), "token refreshed");
+            self.generation += 1;
+            self.renewed = self.clock.now();
+            self.unverified = 0;
+            self.keepsake.keep(&session.saved());
+            self.reach_the_disk().await;
+            self.show(None).await;
+            return Ok(());
+        };
+        if matches!(error, CloudError::Verification) {
+            self.unverified += 1;
         }
+        if error.is_transient() && self.unverified < UNVERIFIED_AT_MOST {
+            // The way to the cloud is broken, not the session: keep it for the next attempt.
+            self.show(Some(Problem::of(&error))).await;
+            return Err(error);
+        }
+        let (expires, now) = (session.token_expires(), self.clock.now());
+        let refused = matches!(error, CloudError::SessionLost);
+        let taken_over = refused && takeovers::is_takeover(expires, self.renewed, now);
+        self.state = State::SignedOut;
+        self.unverified = 0;
+        self.keepsake.forget_session();
+        if taken_over && !self.door.yield_for.is_zero() {
+            self.record.takeovers.begin(self.door.yield_for, now);
+            self.record.write(&self.store, &self.keepsake);
+            let until = self.record.takeovers.yields_until(now);
+            info!(
+                account = %self.keepsake.account(), until = until.map(tracing::field::display),
+                "another client, such as the official app, signed in: giving way to it"
+            );
+        } else {
+            info!(account = %self.keepsake.account(), %error, "token could not be refreshed, signing in afresh");
+        }
+        self.show(None).await;
+        Ok(())
     }
 
     /// Somebody wants a new session. A refused password is not tried again, and a session is not given up for a sign-in
@@ -290,20 +299,20 @@ impl SessionTask {
         if self.record.sign_ins.allow(now).is_err() {
             return Err(self.unavailable());
         }
-        self.record.sign_ins.begin(now);
-        self.record.takeovers.end();
-        self.keep_record();
+        self.record.begin_sign_in(now);
+        self.record.write(&self.store, &self.keepsake);
         self.reach_the_disk().await;
-        match self.door.gateway.sign_in(&self.door.credentials, &self.device_id).await {
+        let outcome = self.door.gateway.sign_in(&self.door.credentials, &self.device_id).await;
+        // Also when it failed: the password was sent to whoever showed that certificate.
+        self.keep_server_pin();
+        match outcome {
             Ok(session) => {
                 info!(account = %self.keepsake.account(), "signed in");
                 self.keepsake.keep(&session.saved());
                 self.reach_the_disk().await;
-                if let Some(pin) = &mut self.door.server_pin {
-                    pin.keep(self.door.gateway.seen_fingerprint());
-                }
                 self.generation += 1;
                 self.renewed = self.clock.now();
+                self.unverified = 0;
                 self.record.sign_ins.succeeded();
                 self.state = State::SignedIn(session);
                 self.show(None).await;
@@ -319,7 +328,7 @@ impl SessionTask {
             Err(error) => {
                 if error.was_not_sent() {
                     self.record.sign_ins.not_sent();
-                    self.keep_record();
+                    self.record.write(&self.store, &self.keepsake);
                 }
                 let conduct = conduct(&error);
                 let now = self.clock.now();
@@ -336,9 +345,10 @@ impl SessionTask {
         }
     }
 
-    fn keep_record(&self) {
-        if let Err(error) = self.store.write(&self.keepsake.document(), &self.record) {
-            warn!(account = %self.keepsake.account(), %error, "the sign-ins cannot be counted across restarts");
+    /// Keeps the cloud's certificate once it was seen, if it is to be pinned.
+    fn keep_server_pin(&mut self) {
+        if let Some(pin) = &mut self.door.server_pin {
+            pin.keep(self.door.gateway.seen_fingerprint());
         }
     }
 
@@ -400,3 +410,8 @@ pub(super) fn jitter() -> f64 {
     // Without randomness the pause is merely not spread.
     getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -236,7 +236,9 @@ impl SlowReads {
         for (vin, before) in &mut self.cars {
             let Some(view) = fleet.get(vin) else { continue };
             let Some(state) = &view.state else { continue };
-            self.timetable.add_car(vin, now, jitter());
+            if !self.timetable.has_car(vin) {
+                self.timetable.add_car(vin, now, jitter());
+            }
             let glance = Glance {
                 charges: state.charging.charging.unwrap_or(before.charges),
                 writes_schedule: SCHEDULES.iter().any(|group| view.pending.contains_key(group)),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::garage::later;
+use crate::garage::period::Period;
 use crate::vehicle::Vin;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -135,7 +136,8 @@ pub struct Timetable {
 
 #[derive(Debug)]
 struct Appointment {
-    due: Timestamp,
+    /// The pause before it is read.
+    pause: Period,
     failures: u32,
 }
 
@@ -147,18 +149,25 @@ impl Timetable {
         timetable
     }
 
+    /// Whether the car is there.
+    pub fn has_car(&self, vin: &Vin) -> bool {
+        let [first, ..] = Topic::ALL;
+        self.appointments.contains_key(&Errand::Car(vin.clone(), first))
+    }
+
     /// Adds a car of which a status is known; nothing changes for one that is already there.
     pub fn add_car(&mut self, vin: &Vin, now: Timestamp, chance: f64) {
         self.add(Topic::ALL.map(|topic| Errand::Car(vin.clone(), topic)), now, chance);
     }
 
     fn add(&mut self, errands: impl IntoIterator<Item = Errand>, now: Timestamp, chance: f64) {
-        let mut due = later(now, STEP.mul_f64(chance));
+        let mut wait = STEP.mul_f64(chance);
         for errand in errands {
+            let pause = Period::new(now, wait);
             self.appointments
                 .entry(errand)
-                .or_insert(Appointment { due, failures: 0 });
-            due = later(due, STEP);
+                .or_insert(Appointment { pause, failures: 0 });
+            wait += STEP;
         }
     }
 
@@ -172,26 +181,37 @@ impl Timetable {
 
     /// When something may be read next; `None` while nothing is due or nothing is left of the ration.
     pub fn next(&self, ration: &Ration, now: Timestamp) -> Option<Timestamp> {
-        let due = self.appointments.values().map(|appointment| appointment.due).min()?;
+        let due = self.appointments.values().map(Appointment::due).min()?;
         Some(due.max(later(now, self.wait(ration, now)?)))
     }
 
     /// What is to be read now, taken from the ration: what is late by the largest share of its interval.
     pub fn take_due(&mut self, ration: &Ration, now: Timestamp) -> Option<Errand> {
+        self.not_after(ration, now);
         if !self.wait(ration, now)?.is_zero() {
             return None;
         }
         let lateness = |errand: &Errand, appointment: &Appointment| {
-            now.duration_since(appointment.due).as_secs_f64() / errand.interval().as_secs_f64()
+            now.duration_since(appointment.due()).as_secs_f64() / errand.interval().as_secs_f64()
         };
         let (errand, _) = self
             .appointments
             .iter()
-            .filter(|(_, appointment)| appointment.due <= now)
+            .filter(|(_, appointment)| appointment.due() <= now)
             .map(|(errand, appointment)| (errand.clone(), lateness(errand, appointment)))
             .max_by(|(_, left), (_, right)| left.total_cmp(right))?;
         self.paid_until = later(self.paid_until.max(now), ration.pace(now).saturating_mul(errand.cost()));
         Some(errand)
+    }
+
+    /// Takes note of the present moment: when the clock was set back, and when a new day has brought a new ration, nothing
+    /// waits for longer than it would have to from now on.
+    fn not_after(&mut self, ration: &Ration, now: Timestamp) {
+        for appointment in self.appointments.values_mut() {
+            appointment.pause.not_after(now);
+        }
+        let most_owed = ration.pace(now).saturating_mul(AHEAD + DEAREST);
+        self.paid_until = self.paid_until.min(later(now, most_owed));
     }
 
     /// How long the ration holds up the next read; `None` when nothing is left of it.
@@ -212,7 +232,7 @@ impl Timetable {
         let Some(appointment) = self.appointments.get_mut(errand) else {
             return false;
         };
-        appointment.due = spread(now, errand.interval(), chance);
+        appointment.pause = spread(now, errand.interval(), chance);
         std::mem::take(&mut appointment.failures) > 0
     }
 
@@ -225,30 +245,39 @@ impl Timetable {
             .retry()
             .saturating_mul(1 << appointment.failures.min(16))
             .min(LONGEST_BACK_OFF);
-        appointment.due = spread(now, pause, chance);
+        appointment.pause = spread(now, pause, chance);
         appointment.failures = appointment.failures.saturating_add(1);
         appointment.failures == 1
     }
 
     /// A charge ended: its record is read as soon as the cloud has it.
     pub fn charge_ended(&mut self, vin: &Vin, now: Timestamp) {
-        self.hasten(&Errand::Car(vin.clone(), Topic::Charges), later(now, SETTLING));
+        self.hasten(&Errand::Car(vin.clone(), Topic::Charges), SETTLING, now);
     }
 
     /// A schedule was written, or was not: what the cloud holds is read now.
     pub fn schedule_written(&mut self, vin: &Vin, now: Timestamp) {
-        self.hasten(&Errand::Car(vin.clone(), Topic::Schedules), now);
+        self.hasten(&Errand::Car(vin.clone(), Topic::Schedules), Duration::ZERO, now);
     }
 
     /// An invitation was answered: what is left is read now.
     pub fn share_answered(&mut self, now: Timestamp) {
-        self.hasten(&Errand::Shares, now);
+        self.hasten(&Errand::Shares, Duration::ZERO, now);
     }
 
-    fn hasten(&mut self, errand: &Errand, due: Timestamp) {
-        if let Some(appointment) = self.appointments.get_mut(errand) {
-            appointment.due = appointment.due.min(due);
+    fn hasten(&mut self, errand: &Errand, wait: Duration, now: Timestamp) {
+        let sooner = Period::new(now, wait);
+        if let Some(appointment) = self.appointments.get_mut(errand)
+            && sooner.end() < appointment.due()
+        {
+            appointment.pause = sooner;
         }
+    }
+}
+
+impl Appointment {
+    fn due(&self) -> Timestamp {
+        self.pause.end()
     }
 }
 
@@ -260,8 +289,8 @@ impl Ration {
     }
 }
 
-fn spread(now: Timestamp, pause: Duration, chance: f64) -> Timestamp {
-    later(now, pause.mul_f64(1.0 + SPREAD * chance))
+fn spread(now: Timestamp, pause: Duration, chance: f64) -> Period {
+    Period::new(now, pause.mul_f64(1.0 + SPREAD * chance))
 }
 
 #[cfg(test)]
@@ -341,7 +370,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..10 {
             timetable.failed(&shares, at(0), 0.0);
-            pauses.push(timetable.appointments[&shares].due.duration_since(at(0)).as_secs() / 60);
+            pauses.push(timetable.appointments[&shares].due().duration_since(at(0)).as_secs() / 60);
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 360, 360]);
         assert!(timetable.succeeded(&shares, at(0), 0.0), "it works again");
@@ -355,7 +384,7 @@ mod tests {
         let mut timetable = Timetable::default();
         timetable.add_car(&vin(), at(0), 0.0);
         timetable.failed(&of_car(Topic::Picture), at(0), 0.0);
-        assert_eq!(timetable.appointments[&of_car(Topic::Picture)].due, at(600));
+        assert_eq!(timetable.appointments[&of_car(Topic::Picture)].due(), at(600));
     }
 
     #[test]
@@ -380,8 +409,11 @@ mod tests {
     #[test]
     fn a_car_that_is_gone_is_not_read_and_one_that_returns_is_read_at_once() {
         let mut timetable = Timetable::default();
+        assert!(!timetable.has_car(&vin()));
         timetable.add_car(&vin(), at(0), 0.0);
+        assert!(timetable.has_car(&vin()));
         timetable.retain_cars(|_| false);
+        assert!(!timetable.has_car(&vin()));
         assert_eq!(timetable.next(&AMPLE, at(0)), None);
         timetable.add_car(&vin(), at(9_000), 0.0);
         assert_eq!(timetable.next(&AMPLE, at(0)), Some(at(9_000)));
@@ -464,5 +496,38 @@ mod tests {
         assert!(wait < Duration::from_secs(600), "{wait:?}");
         let wait = timetable.wait(&fresh, at(-90_000)).unwrap();
         assert!(wait < Duration::from_secs(3_600), "{wait:?}");
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_everything_is_read_as_often_as_before() {
+        let mut timetable = Timetable::new(at(0), 0.0);
+        timetable.add_car(&vin(), at(0), 0.0);
+        let _ = reads(&mut timetable, at(3 * 3_600));
+        let set_back = |second: i64| at(second - 7 * 86_400);
+        let mut times = 0;
+        for minute in 0..60 {
+            let now = set_back(60 * minute);
+            while let Some(errand) = timetable.take_due(&AMPLE, now) {
+                timetable.succeeded(&errand, now, 0.0);
+                times += u32::from(errand == Errand::Messages);
+            }
+        }
+        assert_eq!(times, 5, "after 10, 20, … minutes");
+    }
+
+    #[test]
+    fn a_new_day_does_not_go_on_paying_for_the_one_before() {
+        let mut timetable = Timetable::new(at(0), 0.0);
+        let short = Ration {
+            requests: 1,
+            until: at(86_400),
+        };
+        assert_eq!(timetable.take_due(&short, at(0)), Some(Errand::Messages));
+        let fresh = Ration {
+            requests: 490,
+            until: at(2 * 86_400),
+        };
+        assert_eq!(timetable.take_due(&fresh, at(86_400)), None);
+        assert!(timetable.take_due(&fresh, at(86_400 + 600)).is_some());
     }
 }
