@@ -17,7 +17,7 @@ use leapmotor2mqtt::mqtt::{
     Bridge, Failure, LOG_DIRECTIVE, Manifest, MqttSettings, Purge, TlsFiles, Wires, probe, purge,
 };
 use leapmotor2mqtt::vehicle::facts::{FactUpdate, Subject, Value};
-use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Request};
+use leapmotor2mqtt::vehicle::intent::{CommandReport, CommandRequest, CommandState, Origin, Request};
 use leapmotor2mqtt::vehicle::transitions::{Change, Kind, Mark};
 use leapmotor2mqtt::vehicle::{
     Car, CarView, Command, Fleet, Happening, Model, PinStatus, Powertrain, VehicleState, Vin,
@@ -26,7 +26,7 @@ use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 use serde_json::Value as Json;
 use support::client::{Client, PATIENCE, retained, text, topic, until_retained};
 use support::mosquitto::Mosquitto;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -157,6 +157,40 @@ async fn what_happened_before_the_connection_stood_is_told_last_of_all_and_not_r
             .await
             .contains_key(&car_topic("event_vehicle"))
     );
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_the_broker_did_not_acknowledge_is_said_again_on_the_next_connection() {
+    let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let house = House::start(deaf.local_addr().unwrap().port());
+    let report = CommandReport {
+        ticket: 1,
+        vin: Vin::parse(VIN).unwrap(),
+        command: "unlock",
+        id: Some("said again".to_owned()),
+        origin: Origin::Mqtt,
+        state: CommandState::Confirmed,
+        reason: None,
+        received: Timestamp::now(),
+        finished: Some(Timestamp::now()),
+    };
+    house.reports.send(report).await.unwrap();
+    while house.reports.capacity() < house.reports.max_capacity() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..2 {
+        let (mut connection, _) = timeout(PATIENCE, deaf.accept())
+            .await
+            .expect("a connection in time")
+            .unwrap();
+        connection.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains("said again") {
+            let read = timeout(PATIENCE, connection.read_buf(&mut heard)).await;
+            assert_ne!(read.expect("the answer in time").unwrap(), 0, "it hung up");
+        }
+    }
     house.stop().await;
 }
 

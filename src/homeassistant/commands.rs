@@ -1,11 +1,13 @@
 //! The seam to the command registry: what this room asks of it, by command name.
 
+use jiff::SignedDuration;
+
 use crate::vehicle::command::gate;
 pub use crate::vehicle::command::gate::Policy;
 use crate::vehicle::command::registry;
 pub use crate::vehicle::command::registry::{Rejection, parse};
 use crate::vehicle::intent::Reason;
-use crate::vehicle::{Car, Model};
+use crate::vehicle::{Car, Command, Model};
 
 /// Whether the account may send the command to this car, and the owner wants it.
 pub fn offered(name: &str, car: &Car, policy: &Policy) -> bool {
@@ -15,6 +17,11 @@ pub fn offered(name: &str, car: &Car, policy: &Policy) -> bool {
 /// Whether cars of the model are able to act on the command, as far as is known.
 pub fn known_to_work(name: &str, model: &Model) -> bool {
     registry::find(name).is_some_and(|spec| !spec.unsupported.contains(model))
+}
+
+/// From receipt to write, for a command whose sender named no deadline.
+pub fn lifetime(command: &Command) -> SignedDuration {
+    gate::lifetime(command.spec())
 }
 
 /// Reads a whole number from a control's message. Home Assistant writes `21.0` where it has steps of 1.

@@ -7,7 +7,6 @@ use serde_json::{Map, Value as Json, json};
 use crate::homeassistant::catalog::entity::{Attributes, Entity, Platform, Source, Tier};
 use crate::homeassistant::{Facts, Options, Scene, offer, signals};
 use crate::vehicle::CarView;
-use crate::vehicle::car::Fleet;
 use crate::vehicle::facts::Subject;
 
 /// The name of the origin, and the start of all our ids.
@@ -15,6 +14,9 @@ const PRODUCT: &str = "leapmotor2mqtt";
 /// The level of the topics of device triggers.
 const TRIGGER: &str = "trigger";
 const MANUFACTURER: &str = "Leapmotor";
+/// As large as the message of a car may become by its signals: 128 kB are taken everywhere, and what names components to
+/// be removed has to fit in as well.
+const LARGEST: usize = 124 * 1024;
 
 /// The discovery message of one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +50,15 @@ pub fn car_discovery(view: &CarView, facts: &Facts, options: &Options) -> Vec<Di
     }
     device.insert("sn".into(), json!(vin.as_str()));
     device.insert("via_device".into(), json!(format!("{PRODUCT}_bridge")));
-    let rows = offer::car_rows(&scene, facts, options).map(|row| {
-        let component = component(row, &identity, Some(&scene), facts, options);
-        (row.key.to_owned(), row.platform, component)
-    });
+    let mut components: Vec<Component> = offer::car_rows(&scene, facts, options)
+        .map(|row| {
+            let component = component(row, &identity, Some(&scene), facts, options);
+            (row.key.to_owned(), row.platform, component)
+        })
+        .collect();
+    let frame = message(&identity, &device, std::iter::empty(), options);
+    let mut size = frame.payload.len() + components.iter().map(size_of).sum::<usize>();
+    // The lowest numbers first: those that are left out are the same whenever it is asked.
     let signals = signals::of(&scene).map(|signal| {
         let mut component = signals::component(signal, vin, options);
         let key = signals::key(signal);
@@ -59,11 +66,15 @@ pub fn car_discovery(view: &CarView, facts: &Facts, options: &Options) -> Vec<Di
         component["def_ent_id"] = json!(identity.default_entity_id(Platform::Sensor, &key));
         (key, Platform::Sensor, component)
     });
-    vec![message(&identity, &device, rows.chain(signals), options)]
+    components.extend(signals.take_while(|component| {
+        size += size_of(component);
+        size <= LARGEST
+    }));
+    vec![message(&identity, &device, components.into_iter(), options)]
 }
 
 /// The discovery message of the bridge.
-pub fn bridge_discovery(_fleet: &Fleet, facts: &Facts, options: &Options) -> Vec<Discovery> {
+pub fn bridge_discovery(facts: &Facts, options: &Options) -> Vec<Discovery> {
     let identity = Identity {
         subject: Subject::Bridge,
         id: format!("{PRODUCT}_bridge"),
@@ -132,10 +143,19 @@ impl Identity {
     }
 }
 
+/// A component of a message: its key, its platform, and what the message says about it.
+type Component = (String, Platform, Json);
+
+/// What a component adds to a message, in bytes.
+fn size_of((key, _, component): &Component) -> usize {
+    // Two quotes, a colon and a comma.
+    key.len() + component.to_string().len() + 4
+}
+
 fn message(
     identity: &Identity,
     device: &Map<String, Json>,
-    components: impl Iterator<Item = (String, Platform, Json)>,
+    components: impl Iterator<Item = Component>,
     options: &Options,
 ) -> Discovery {
     let (components, entities): (BTreeMap<_, _>, Map<_, _>) = components

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use crate::homeassistant::Options;
 use crate::homeassistant::format;
-use crate::vehicle::Happening;
 use crate::vehicle::facts::Subject;
 use crate::vehicle::intent::{CommandReport, CommandState};
 use crate::vehicle::state::Part;
 use crate::vehicle::transitions::{Change, CloudMessage, Kind};
+use crate::vehicle::{Happening, Vin};
 
 /// The `event` entity of everything that happens to a car.
 const VEHICLE_EVENT: &str = "event_vehicle";
@@ -41,7 +41,7 @@ pub fn event_messages(happening: &Happening, options: &Options) -> Vec<(String, 
     match happening {
         Happening::Change(change) => {
             let event = vehicle_event(change, options);
-            let trigger = trigger_of(change).map(|subtype| trigger(change.vin.as_str(), subtype, options));
+            let trigger = trigger_of(change).map(|subtype| trigger(&change.vin, subtype, options));
             [event].into_iter().chain(trigger).collect()
         }
         Happening::Message(message) => vec![message_event(message, options)],
@@ -52,10 +52,15 @@ pub fn event_messages(happening: &Happening, options: &Options) -> Vec<(String, 
 pub fn command_trigger(report: &CommandReport, options: &Options) -> Option<(String, String)> {
     match report.state {
         CommandState::Refused | CommandState::NotConfirmed | CommandState::Expired => {
-            Some(trigger(report.vin.as_str(), COMMAND_FAILED, options))
+            Some(command_failed(&report.vin, options))
         }
         CommandState::Accepted | CommandState::Confirmed | CommandState::Superseded => None,
     }
+}
+
+/// The device trigger of a command that came to nothing.
+pub(super) fn command_failed(vin: &Vin, options: &Options) -> (String, String) {
+    trigger(vin, COMMAND_FAILED, options)
 }
 
 fn vehicle_event(change: &Change, options: &Options) -> (String, String) {
@@ -94,8 +99,8 @@ fn trigger_of(change: &Change) -> Option<&'static str> {
     TRIGGERS.contains(&change.kind).then(|| change.kind.name())
 }
 
-fn trigger(vin: &str, subtype: &str, options: &Options) -> (String, String) {
-    let topic = format!("{}/{vin}/trigger/{subtype}", options.base_topic);
+fn trigger(vin: &Vin, subtype: &str, options: &Options) -> (String, String) {
+    let topic = options.car_topic(vin, &format!("trigger/{subtype}"));
     (topic, subtype.to_owned())
 }
 
@@ -106,7 +111,6 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::vehicle::Vin;
     use crate::vehicle::intent::{Origin, Reason};
     use crate::vehicle::transitions::Mark;
 

@@ -39,7 +39,7 @@ pub use languages::Language;
 pub use others::OtherBridge;
 pub use past::{Past, car_topics, names, retired_topics};
 pub use scene::Scene;
-pub use states::{StateMessage, bridge_states, car_states};
+pub use states::{StateMessage, bridge_states, car_states, car_unavailable};
 pub use table::{Format, decode_values, table};
 pub use topics::{bridge_command_topics, command_topics};
 

@@ -27,7 +27,8 @@ pub struct Past {
 /// Every key that was ever announced and is not in the catalog any more.
 pub const PAST: &[Past] = &[];
 
-/// Every retained topic that may exist for a car, whatever it is offered now: to be cleared when the car goes.
+/// Every retained topic that may exist for a car, whatever it is offered now: to be cleared when the car goes. The numbers
+/// of signals are known only from what was announced of it.
 pub fn car_topics(vin: &Vin, options: &Options) -> Vec<String> {
     let rows = catalog::rows().filter(|row| row.device == Device::Car);
     let past = options.past.iter().filter(|past| past.device == Device::Car);

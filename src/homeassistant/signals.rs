@@ -11,7 +11,7 @@ use crate::homeassistant::{Options, Scene};
 use crate::vehicle::Vin;
 use crate::vehicle::facts::{Subject, Value};
 
-/// No car comes near; more numbers than this are a fault and would only bloat the discovery message.
+/// No car comes near; more numbers than this are a fault. Fewer are announced where the discovery message has no room.
 const MOST: usize = 300;
 
 /// The key of the family, in the tables of names and for the owner's choice.
@@ -22,7 +22,7 @@ pub fn key(signal: u32) -> String {
     format!("{FAMILY}_{signal}")
 }
 
-/// The signals of the car that have an entity: all, unless the owner wants none.
+/// The signals of the car that may have an entity, the lowest numbers first: all, unless the owner wants none.
 pub fn of(scene: &Scene<'_>) -> impl Iterator<Item = u32> {
     let subject = Subject::Car(scene.view.car.vin.clone());
     let most = match scene.options.choices.of(&subject, FAMILY) {

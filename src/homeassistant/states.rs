@@ -9,9 +9,9 @@ use serde_json::{Map, Value as Json};
 use crate::homeassistant::catalog::entity::{Attributes, Cadence, Entity, Platform, Source};
 use crate::homeassistant::discovery::has_attributes;
 use crate::homeassistant::{Facts, Options, Scene, format, offer, signals};
-use crate::vehicle::CarView;
-use crate::vehicle::car::{Fleet, PinStatus};
+use crate::vehicle::car::PinStatus;
 use crate::vehicle::facts::{FactKey, Subject, Value};
+use crate::vehicle::{CarView, Vin};
 
 /// The setting that says whether the car's place is published.
 const PUBLISH_LOCATION: FactKey = "publish_location";
@@ -31,9 +31,8 @@ pub struct StateMessage {
 pub fn car_states(view: &CarView, facts: &Facts, options: &Options, now: Timestamp) -> Vec<StateMessage> {
     let vin = &view.car.vin;
     let subject = Subject::Car(vin.clone());
-    let published = facts.get(&(subject.clone(), PUBLISH_LOCATION));
     let scene = Scene {
-        hides_place: published == Some(&Value::Flag(false)),
+        hides_place: hides_place(&subject, facts, options),
         ..Scene::new(view, options, now)
     };
     let commands = view.pin == PinStatus::Ready && offer::commandable(&scene, options);
@@ -48,11 +47,25 @@ pub fn car_states(view: &CarView, facts: &Facts, options: &Options, now: Timesta
     messages
 }
 
+/// What is retained about a car of which nothing is known.
+pub fn car_unavailable(vin: &Vin, options: &Options) -> StateMessage {
+    online(options.availability_topic(vin), false)
+}
+
 /// Everything retained about the bridge, except whether it runs: that topic belongs to the connection.
-pub fn bridge_states(_fleet: &Fleet, facts: &Facts, options: &Options, _now: Timestamp) -> Vec<StateMessage> {
+pub fn bridge_states(facts: &Facts, options: &Options) -> Vec<StateMessage> {
     offer::bridge_rows(facts, options)
         .flat_map(|row| row_states(row, &Subject::Bridge, None, facts, options))
         .collect()
+}
+
+/// Whether the car's place is not published. Until the setting is told, it may be that the owner keeps the place to
+/// himself; where nobody keeps settings, nobody has said so.
+fn hides_place(subject: &Subject, facts: &Facts, options: &Options) -> bool {
+    match facts.get(&(subject.clone(), PUBLISH_LOCATION)) {
+        Some(published) => *published != Value::Flag(true),
+        None => options.expected_facts.contains(PUBLISH_LOCATION),
+    }
 }
 
 fn row_states(
@@ -72,10 +85,11 @@ fn row_states(
     match (row.source, scene) {
         (Source::Fact(key), _) => {
             let value = facts.get(&(subject.clone(), key));
-            messages.push(message(row.key, payload(row.platform, value, zone)));
+            messages.extend(payload(row.platform, value, zone).map(|payload| message(row.key, payload)));
         }
         (Source::State(value), Some(scene)) => {
-            messages.push(message(row.key, payload(row.platform, value(scene).as_ref(), zone)));
+            let payload = payload(row.platform, value(scene).as_ref(), zone);
+            messages.extend(payload.map(|payload| message(row.key, payload)));
         }
         (Source::Object(object), Some(scene)) => messages.push(message(row.key, bytes(text(object(scene))))),
         (Source::State(_) | Source::Object(_) | Source::Event | Source::None, _) => {}
@@ -96,14 +110,15 @@ fn row_states(
     messages
 }
 
-/// A value as the platform takes it.
-fn payload(platform: Platform, value: Option<&Value>, zone: &TimeZone) -> Arc<[u8]> {
+/// A value as the platform takes it; `None` while there is nothing to say.
+fn payload(platform: Platform, value: Option<&Value>, zone: &TimeZone) -> Option<Arc<[u8]>> {
+    let unknown = || platform.unknown().map(|unknown| bytes(unknown.to_owned()));
     match value {
-        Some(Value::Image(picture)) => picture.clone(),
-        Some(Value::Text(text)) if platform.holds_json() => bytes(text.clone()),
-        Some(Value::Text(text)) if text.is_empty() => bytes(platform.unknown().to_owned()),
-        Some(value) => bytes(format::payload(Some(value), zone)),
-        None => bytes(platform.unknown().to_owned()),
+        Some(Value::Image(picture)) => Some(picture.clone()),
+        Some(Value::Text(text)) if platform.holds_json() => Some(bytes(text.clone())),
+        Some(Value::Text(text)) if text.is_empty() => unknown(),
+        Some(value) => Some(bytes(format::payload(Some(value), zone))),
+        None => unknown(),
     }
 }
 

@@ -46,8 +46,8 @@ pub struct Announcer {
 pub struct Announcement {
     /// In this order.
     pub messages: Vec<Retained>,
-    /// Cars that are gone.
-    pub gone: BTreeSet<Vin>,
+    /// Cars that are gone, with the keys of what was announced of them.
+    pub gone: BTreeMap<Vin, BTreeSet<String>>,
     /// Components that were announced and are not wanted any more, of those who are still there.
     pub retired: BTreeSet<(Subject, String)>,
 }
@@ -138,6 +138,7 @@ impl Announcer {
             .cloned()
             .collect();
         for topic in topics.into_iter().filter(|topic| !wanted.contains(topic.as_str())) {
+            let components = self.components_before(&topic);
             self.manifest.announced.remove(&topic);
             self.held.remove(&topic);
             // A topic of an old prefix may belong to a car that is still there.
@@ -146,7 +147,7 @@ impl Announcer {
                 && !wanted_objects.contains(object)
                 && let Ok(vin) = Vin::parse(object)
             {
-                announcement.gone.insert(vin);
+                announcement.gone.entry(vin).or_default().extend(components.into_keys());
             }
             announcement.messages.push(Retained {
                 topic: topic.into(),
@@ -166,20 +167,24 @@ impl Announcer {
             .insert(discovery.topic.clone(), discovery.payload.as_bytes().to_owned());
     }
 
-    /// What Home Assistant knows of this topic: what we remember, and what the broker holds, in case we lost our memory.
-    /// A platform we do not know any more cannot be named, so its components stay.
+    /// What Home Assistant knows of this topic. A platform we do not know any more cannot be named, so its components stay.
     fn announced_before(&self, topic: &str) -> BTreeMap<String, Platform> {
+        self.components_before(topic)
+            .into_iter()
+            .filter_map(|(key, platform)| Some((key, platform_named(&platform)?)))
+            .collect()
+    }
+
+    /// The components of this topic, by key, with the names of their platforms: those we remember, and those the broker
+    /// holds, in case we lost our memory.
+    fn components_before(&self, topic: &str) -> BTreeMap<String, String> {
         let remembered = self.manifest.announced.get(topic).cloned().unwrap_or_default();
         let held = self
             .held
             .get(topic)
             .map(|payload| components_of(payload))
             .unwrap_or_default();
-        remembered
-            .into_iter()
-            .chain(held)
-            .filter_map(|(key, platform)| Some((key, platform_named(&platform)?)))
-            .collect()
+        remembered.into_iter().chain(held).collect()
     }
 
     fn is_ours(&self, payload: &[u8]) -> bool {
@@ -222,6 +227,8 @@ fn components_of(payload: &[u8]) -> BTreeMap<String, String> {
     };
     components
         .iter()
+        // Topics are made of keys, and whoever may write on the broker can write any.
+        .filter(|(key, _)| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
         .filter_map(|(key, component)| {
             let platform = either(component, "p", "platform")?.as_str()?;
             Some((key.clone(), platform.to_owned()))
@@ -288,6 +295,11 @@ mod tests {
         announcement.messages.iter().map(|message| &*message.topic).collect()
     }
 
+    fn gone(vin: &str, keys: &[&str]) -> BTreeMap<Vin, BTreeSet<String>> {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        BTreeMap::from([(Vin::parse(vin).unwrap(), keys)])
+    }
+
     #[test]
     fn what_the_broker_already_holds_is_not_published_again() {
         let wanted = [
@@ -349,10 +361,20 @@ mod tests {
             Announcement::default()
         );
         let announcement = announce(&mut announcer, std::slice::from_ref(&bridge), true);
-        assert_eq!(announcement.gone, BTreeSet::from([Vin::parse("A").unwrap()]));
+        assert_eq!(announcement.gone, gone("A", &["soc"]));
         assert_eq!(announcement.messages[0].topic.as_ref(), car.topic);
         assert!(announcement.messages[0].payload.is_empty());
         assert!(!announcer.manifest().announced.contains_key(&car.topic));
+    }
+
+    #[test]
+    fn of_a_car_that_is_gone_everything_is_named_that_we_remember_or_the_broker_holds() {
+        let text = json!({"announced": {topic("A"): {"soc": "sensor", "new": "hologram"}}}).to_string();
+        let mut announcer = Announcer::new(serde_json::from_str(&text).unwrap(), &options());
+        let held = discovery("A", &[("signal_77", Platform::Sensor), ("any/#", Platform::Sensor)]);
+        assert!(announcer.read_back(&held.topic, held.payload.as_bytes()));
+        let announcement = announce(&mut announcer, &[], true);
+        assert_eq!(announcement.gone, gone("A", &["new", "signal_77", "soc"]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The task that keeps the connection to the broker.
 
 use std::future::pending;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::link::Link;
 use super::outbox::Retained;
 use super::publisher::Publisher;
-use super::session::{Happening, NotSent, Received, Session, drive, farewell};
+use super::session::{Happening, NotSent, Parcel, Received, Session, drive, farewell};
 use super::settings::{MqttSettings, last_will};
 use super::troubles::Troubles;
 use super::wires::{News, Wires};
@@ -42,6 +42,9 @@ const AGEING: Duration = Duration::from_secs(60);
 
 /// However fast a simulated clock runs, ages are not worked out more often than this.
 const SHORTEST_AGEING: Duration = Duration::from_millis(200);
+
+/// However fast a simulated clock runs, the broker is real and needs this long to tell what it holds.
+const SHORTEST_READ_BACK: Duration = Duration::from_millis(500);
 
 /// Happenings the event loop may be ahead of us.
 const HAPPENINGS: usize = 64;
@@ -79,20 +82,20 @@ impl Bridge {
         options.expected_facts.insert(CONNECTED_SINCE);
         let manifest = wires.manifest.borrow().clone();
         let commands = Commands::new(wires.requests.clone());
-        let mut publisher = Publisher::new(options, manifest);
-        publisher.take_fleet(wires.fleet.borrow_and_update().clone());
-        publisher.take_completeness(*wires.fleet_is_complete.borrow_and_update());
-        Self {
+        let cars = wires.cars();
+        let mut bridge = Self {
             settings,
             clock,
             wires,
-            publisher,
+            publisher: Publisher::new(options, manifest),
             commands,
             events: Events::default(),
             troubles: Troubles::default(),
             age_at: Instant::now(),
             pulse: Pulse::unwatched(),
-        }
+        };
+        bridge.take(cars);
+        bridge
     }
 
     /// Shows with this pulse that it lives.
@@ -148,33 +151,46 @@ impl Bridge {
     async fn connection(&mut self, settings: MqttSettings, stop: &CancellationToken) -> Result<(), Failure> {
         let last_will = last_will(&bridge_state(self.publisher.options(), OFFLINE));
         let (session, event_loop) = Session::open(&settings, Some(last_will));
-        let (sender, mut happenings) = mpsc::channel(HAPPENINGS);
-        let mut driver = pin!(drive(event_loop, sender));
+        let (sender, happenings) = mpsc::channel(HAPPENINGS);
+        let driver = pin!(drive(event_loop, sender));
         let mut link = Link::new(session, settings);
+        let ended = self.serve(&mut link, driver, happenings, stop).await;
+        self.take_back(link.session.left_over());
+        ended
+    }
+
+    /// Does what there is to do on a connection until it ends.
+    async fn serve(
+        &mut self,
+        link: &mut Link,
+        mut driver: Pin<&mut impl Future<Output = Failure>>,
+        mut happenings: mpsc::Receiver<Happening>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
         loop {
             self.pulse.beat();
             self.publisher.refresh(self.clock.now());
             if link.is_up {
-                self.publish(&mut link)?;
+                self.publish(link)?;
             }
             tokio::select! {
                 failure = &mut driver => {
                     // What arrived before the end was acknowledged, so it must not be lost.
                     while let Ok(happening) = happenings.try_recv() {
-                        self.handle(happening, &mut link)?;
+                        self.handle(happening, link)?;
                     }
                     return Err(failure);
                 }
-                Some(happening) = happenings.recv() => self.handle(happening, &mut link)?,
+                Some(happening) = happenings.recv() => self.handle(happening, link)?,
                 news = self.wires.next(self.age_at) => self.take(news),
                 // While it waits for the other side to take bytes the library does not look at the clock.
                 () = sleep_until(link.heard_at + link.settings.longest_silence()) => {
                     return Err(Failure::Away("no answer".to_owned()));
                 }
-                () = due(link.reading_until) => self.finish_reading(&mut link)?,
+                () = due(link.reading_until) => self.finish_reading(link)?,
                 () = due(link.birth_at) => {
                     link.birth_at = None;
-                    self.start_over(&mut link)?;
+                    self.start_over(link)?;
                 }
                 () = stop.cancelled() => break,
                 Ok(()) = self.settings.changed() => break,
@@ -186,21 +202,29 @@ impl Bridge {
                 self.take(news);
             }
             self.publisher.refresh(self.clock.now());
-            self.publish(&mut link)?;
+            self.publish(link)?;
             let offline = bridge_state(self.publisher.options(), OFFLINE);
             farewell(&offline, &mut link.session, driver, happenings).await;
         }
         Ok(())
     }
 
+    /// Puts what the broker did not acknowledge back to where it waited: from the newest to the oldest, each to the front.
+    fn take_back(&mut self, parcels: impl DoubleEndedIterator<Item = Parcel>) {
+        for parcel in parcels.rev() {
+            match parcel {
+                Parcel::Answer(answer) => self.commands.put_back(answer),
+                Parcel::Event(since, event) => self.events.put_back(since, event),
+                Parcel::Cleared(topic) => self.publisher.clear_again(topic),
+                Parcel::Retained(_) => {}
+            }
+        }
+    }
+
     fn take(&mut self, news: News) {
         match news {
-            News::Fleet => {
-                let fleet = self.wires.fleet.borrow_and_update().clone();
+            News::Cars(fleet, complete) => {
                 self.publisher.take_fleet(fleet);
-            }
-            News::Completeness => {
-                let complete = *self.wires.fleet_is_complete.borrow_and_update();
                 self.publisher.take_completeness(complete);
             }
             News::Facts(updates) => updates.into_iter().for_each(|update| self.publisher.take_fact(update)),
@@ -264,7 +288,11 @@ impl Bridge {
         self.publisher.start_over();
         link.session
             .subscribe_plain(discovery_filters(self.publisher.options()))?;
-        link.reading_until = Some(Instant::now() + link.settings.read_back);
+        let read_back = self
+            .clock
+            .real_duration(link.settings.read_back)
+            .max(SHORTEST_READ_BACK);
+        link.reading_until = Some(Instant::now() + read_back.min(link.settings.read_back));
         Ok(())
     }
 
@@ -308,10 +336,10 @@ impl Bridge {
         }
         // Before, the entities the events belong to may not be announced, nor the states they are about be sent.
         while link.said_online && self.publisher.is_drained() && link.session.has_room() {
-            let Some(event) = self.events.take_next(self.clock.now()) else {
+            let Some((since, event)) = self.events.take_next(self.clock.now()) else {
                 break;
             };
-            let sent = link.session.answer(&event);
+            let sent = link.session.event(since, &event);
             self.allow_too_large(sent, &event.topic)?;
         }
         // Last of all, so that nobody sees us online without our states.
@@ -373,6 +401,7 @@ impl Bridge {
                 }
                 Some(Errand::Restart) => self.wires.restart.cancel(),
                 Some(Errand::Answer(report)) => self.answer(&report),
+                Some(Errand::Tell(events)) => events.into_iter().for_each(|event| self.events.enqueue(event, now)),
                 None => {}
             }
         } else if link.reading_until.is_some() && message.retained {

@@ -26,6 +26,8 @@ pub(super) struct Commands {
 pub(super) enum Errand {
     /// Answer a command that found no room.
     Answer(Box<CommandReport>),
+    /// Send these events, as topic and payload.
+    Tell(Vec<(String, String)>),
     /// Announce everything again.
     Announce,
     /// Let the bridge end, to be started afresh.
@@ -72,10 +74,11 @@ impl Commands {
             }),
             Verdict::Refuse(refusal) => {
                 self.refuse(&refusal, received.circumstances, fleet, options, now);
+                let events = refusal.events(options);
                 if refusal.clear_retained {
                     publisher.clear(received.topic);
                 }
-                None
+                (!events.is_empty()).then_some(Errand::Tell(events))
             }
         }
     }
@@ -90,6 +93,11 @@ impl Commands {
     /// The next answer to send, counted as sent.
     pub fn take_next(&mut self) -> Option<Answer> {
         self.replies.take_next()
+    }
+
+    /// Takes an answer back that was lost with its connection.
+    pub fn put_back(&mut self, answer: Answer) {
+        self.replies.put_back(answer);
     }
 
     fn request(
@@ -135,11 +143,17 @@ impl Commands {
         options: &Options,
         now: Timestamp,
     ) {
-        let Some(vin) = &refusal.vin else { return };
-        info!(%vin, reason = %refusal.reason, detail = refusal.detail, "a message was refused");
-        let topic = options.result_topic(vin);
+        let (command, vin) = (refusal.command.as_deref(), refusal.vin.as_ref());
+        info!(
+            vin = vin.map(tracing::field::display),
+            command,
+            reason = %refusal.reason,
+            detail = refusal.detail,
+            "a message was refused"
+        );
+        let topic = vin.map(|vin| options.result_topic(vin));
         self.replies
-            .refuse(circumstances, &topic, &refusal.result(now), fleet, options);
+            .refuse(circumstances, topic.as_deref(), &refusal.result(now), fleet, options);
     }
 }
 
@@ -154,5 +168,69 @@ fn refused(request: CommandRequest, reason: Reason, now: Timestamp) -> CommandRe
         reason: Some(reason),
         received: request.received,
         finished: Some(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::announcer::Manifest;
+    use crate::mqtt::fixture;
+
+    const VIN: &str = "LFZTEST0000000001";
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    /// What is to be done about a message that wants its answer on `script/answers`, and where answers go.
+    fn refused(topic: &str, payload: &str) -> (Option<Errand>, Vec<String>) {
+        let mut commands = Commands::new(mpsc::channel(1).0);
+        let mut publisher = Publisher::new(fixture::options(), Manifest::default());
+        publisher.take_fleet(fixture::fleet());
+        let received = Received {
+            topic: topic.to_owned(),
+            payload: payload.as_bytes().to_owned(),
+            retained: false,
+            duplicate: false,
+            circumstances: Circumstances {
+                response_topic: Some("script/answers".to_owned()),
+                ..Circumstances::default()
+            },
+        };
+        let errand = commands.take(received, &mut publisher, now());
+        let answers = std::iter::from_fn(|| commands.take_next());
+        (errand, answers.map(|answer| answer.topic.to_string()).collect())
+    }
+
+    #[test]
+    fn a_message_for_a_car_that_is_refused_is_an_event_like_a_refused_command() {
+        let (errand, answers) = refused(&format!("leapmotor2mqtt/{VIN}/charge_limit/set"), "300");
+        let Some(Errand::Tell(events)) = errand else {
+            panic!("{errand:?}")
+        };
+        let topics: Vec<&str> = events.iter().map(|(topic, _)| topic.as_str()).collect();
+        assert_eq!(
+            topics,
+            [
+                format!("leapmotor2mqtt/{VIN}/event_command"),
+                format!("leapmotor2mqtt/{VIN}/trigger/command_failed"),
+            ]
+        );
+        assert!(events[0].1.contains("out_of_range"), "{}", events[0].1);
+        assert_eq!(
+            answers,
+            [
+                format!("leapmotor2mqtt/{VIN}/command/result"),
+                "script/answers".to_owned()
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_for_the_bridge_that_is_refused_is_answered_where_it_asks_for_it() {
+        let (errand, answers) = refused("leapmotor2mqtt/bridge/requests_budget/set", "5");
+        assert_eq!(errand, None);
+        assert_eq!(answers, ["script/answers"]);
     }
 }

@@ -26,22 +26,26 @@ impl Events {
         if self.waiting.len() == WAITING {
             self.waiting.pop_front();
         }
-        let event = Answer {
-            topic: topic.into(),
-            payload: payload.into(),
-            correlation: None,
-        };
-        self.waiting.push_back((now, event));
+        self.waiting.push_back((now, Answer::new(topic, payload, None)));
     }
 
-    /// The next event to send, counted as sent.
-    pub fn take_next(&mut self, now: Timestamp) -> Option<Answer> {
+    /// The next event to send, counted as sent, and when it came up.
+    pub fn take_next(&mut self, now: Timestamp) -> Option<(Timestamp, Answer)> {
         while let Some((since, event)) = self.waiting.pop_front() {
             if now.duration_since(since) <= FRESH {
-                return Some(event);
+                return Some((since, event));
             }
         }
         None
+    }
+
+    /// Takes an event back that was lost with its connection; it goes before all others, and grows no younger.
+    pub fn put_back(&mut self, since: Timestamp, event: Answer) {
+        if self.waiting.len() < WAITING
+            && let Some(event) = event.after_a_loss()
+        {
+            self.waiting.push_front((since, event));
+        }
     }
 }
 
@@ -59,7 +63,7 @@ mod tests {
 
     fn sent(events: &mut Events, now: Timestamp) -> Vec<String> {
         std::iter::from_fn(|| events.take_next(now))
-            .map(|event| event.payload.to_string())
+            .map(|(_, event)| event.payload.to_string())
             .collect()
     }
 
@@ -78,6 +82,21 @@ mod tests {
         events.enqueue(event(1), at(0));
         events.enqueue(event(2), at(1));
         assert_eq!(sent(&mut events, at(601)), ["2"]);
+    }
+
+    #[test]
+    fn a_lost_event_is_sent_again_while_it_is_fresh() {
+        let mut events = Events::default();
+        events.enqueue(event(1), at(0));
+        events.enqueue(event(2), at(1));
+        let (since, lost) = events.take_next(at(1)).unwrap();
+        events.put_back(since, lost);
+        assert_eq!(sent(&mut events, at(2)), ["1", "2"]);
+
+        events.enqueue(event(3), at(0));
+        let (since, lost) = events.take_next(at(1)).unwrap();
+        events.put_back(since, lost);
+        assert_eq!(sent(&mut events, at(601)), [""; 0]);
     }
 
     #[test]

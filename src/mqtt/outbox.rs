@@ -75,6 +75,25 @@ impl Outbox {
         }
     }
 
+    /// Takes one topic of `subject` as it should be now, and leaves what else it has as it is.
+    pub fn update_one(&mut self, subject: &Subject, message: &StateMessage, now: Timestamp) {
+        let topics = self.topics.entry(subject.clone()).or_default();
+        let topic = topics
+            .get(message.topic.as_str())
+            .cloned()
+            .unwrap_or_else(|| message.topic.as_str().into());
+        topics.insert(topic.clone());
+        let news = self.want(&topic, message, now);
+        if self.entries.get(&topic).is_some_and(|entry| entry.is_due(news, now)) {
+            self.enqueue(&topic);
+        }
+    }
+
+    /// Whether the topic holds something, or will until it is cleared.
+    pub fn holds(&self, topic: &str) -> bool {
+        self.entries.contains_key(topic)
+    }
+
     /// The broker may have lost everything: every topic is to be sent again.
     pub fn resend_all(&mut self) {
         self.due = self.entries.keys().cloned().collect();
@@ -259,6 +278,21 @@ mod tests {
         outbox.update(&Subject::Bridge, vec![], at(3));
         assert_eq!(sent(&mut outbox, at(3)), ["a="]);
         assert!(outbox.topics.is_empty() && outbox.entries.is_empty());
+    }
+
+    #[test]
+    fn one_topic_can_change_alone_and_goes_with_the_others() {
+        let mut outbox = Outbox::default();
+        outbox.update(&Subject::Bridge, vec![row("a", "1"), row("b", "1")], at(0));
+        sent(&mut outbox, at(0));
+        for _ in 0..2 {
+            outbox.update_one(&Subject::Bridge, &row("a", "2"), at(1));
+        }
+        outbox.update_one(&Subject::Bridge, &row("c", "1"), at(1));
+        assert_eq!(sent(&mut outbox, at(1)), ["a=2", "c=1"]);
+        outbox.update(&Subject::Bridge, vec![row("a", "1"), row("b", "1")], at(2));
+        assert_eq!(sent(&mut outbox, at(2)), ["a=1", "c="]);
+        assert!(outbox.holds("a") && !outbox.holds("c"));
     }
 
     #[test]

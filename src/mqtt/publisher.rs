@@ -12,7 +12,7 @@ use super::announcer::{Announcer, Manifest};
 use super::outbox::{Outbox, Retained};
 use crate::homeassistant::{
     Discovery, Facts, Options, bridge_command_topics, bridge_discovery, bridge_states, car_discovery, car_states,
-    car_topics, command_topics, retired_topics,
+    car_topics, car_unavailable, command_topics, retired_topics,
 };
 use crate::vehicle::facts::{FactKey, FactUpdate, Subject};
 use crate::vehicle::{Car, CarView, Fleet, Powertrain, Reading, Vin};
@@ -31,8 +31,6 @@ pub struct Publisher {
     /// Somebody is announced differently than when this was last asked.
     offers_changed: bool,
     announcer: Announcer,
-    /// Announced cars of which this run knows nothing, once they were called unavailable on this connection.
-    missing: BTreeSet<Vin>,
     /// Discovery messages and topics to clear, which go before all states.
     first: VecDeque<Retained>,
     outbox: Outbox,
@@ -65,7 +63,6 @@ impl Publisher {
             dirty: BTreeSet::from([Subject::Bridge]),
             offers: BTreeMap::new(),
             offers_changed: false,
-            missing: BTreeSet::new(),
             first: VecDeque::new(),
             outbox: Outbox::default(),
         }
@@ -97,7 +94,6 @@ impl Publisher {
             .map(|(vin, _)| vin);
         let withdrawn = before.keys().filter(|vin| !self.fleet.contains_key(*vin));
         self.dirty.extend(news.chain(withdrawn).cloned().map(Subject::Car));
-        self.dirty.insert(Subject::Bridge);
     }
 
     /// All accounts have told their cars (or not any more).
@@ -145,7 +141,7 @@ impl Publisher {
         };
         let states = match &view {
             Some(view) => car_states(view, &self.facts, &self.options, now),
-            None => bridge_states(&self.fleet, &self.facts, &self.options, now),
+            None => bridge_states(&self.facts, &self.options),
         };
         self.outbox.update(subject, states, now);
         let basis = self.basis(subject, view.as_deref());
@@ -158,7 +154,7 @@ impl Publisher {
                 command_topics(view, &self.options),
             ),
             None => (
-                bridge_discovery(&self.fleet, &self.facts, &self.options),
+                bridge_discovery(&self.facts, &self.options),
                 bridge_command_topics(&self.facts, &self.options),
             ),
         };
@@ -202,7 +198,6 @@ impl Publisher {
     /// The broker, or Home Assistant, may know nothing of us: everything goes out again.
     pub fn start_over(&mut self) {
         self.announcer.forget_broker();
-        self.missing.clear();
         // Discovery is worked out again from what the broker turns out to hold; what is to be cleared stays to be cleared.
         self.first.retain(|message| message.payload.is_empty());
         self.outbox.resend_all();
@@ -219,19 +214,20 @@ impl Publisher {
         let announcement = self.announcer.announce(&wanted, self.fleet_is_complete);
         self.first.extend(announcement.messages);
         if !self.fleet_is_complete {
-            self.call_missing_cars_unavailable();
+            self.call_missing_cars_unavailable(now);
         }
         for (subject, key) in announcement.retired {
             self.say_retired(&subject, &key);
             let topics = retired_topics(&subject, &key, &self.options);
             self.first.extend(topics.into_iter().map(cleared));
         }
-        for vin in announcement.gone {
+        for (vin, keys) in announcement.gone {
             let subject = Subject::Car(vin.clone());
             self.outbox.update(&subject, Vec::new(), now);
             self.facts.retain(|(of, _), _| *of != subject);
-            self.first
-                .extend(car_topics(&vin, &self.options).into_iter().map(cleared));
+            let mut topics: BTreeSet<String> = car_topics(&vin, &self.options).into_iter().collect();
+            topics.extend(keys.iter().flat_map(|key| retired_topics(&subject, key, &self.options)));
+            self.first.extend(topics.into_iter().map(cleared));
         }
     }
 
@@ -253,26 +249,25 @@ impl Publisher {
 
     /// The broker still holds what an earlier run said of a car that the cloud has not told us of yet, or cannot, because
     /// the sign-in needs the owner. Its values must not pass for present ones.
-    fn call_missing_cars_unavailable(&mut self) {
-        let missing = self
-            .announcer
-            .cars()
-            .into_iter()
-            .filter(|vin| !self.fleet.contains_key(vin));
-        for vin in missing.collect::<Vec<_>>() {
-            let topic = self.options.availability_topic(&vin);
-            if self.missing.insert(vin) {
-                self.first.push_back(Retained {
-                    topic: topic.into(),
-                    payload: Arc::from(*b"offline"),
-                });
-            }
+    fn call_missing_cars_unavailable(&mut self, now: Timestamp) {
+        let cars = self.announcer.cars().into_iter();
+        for vin in cars.filter(|vin| !self.fleet.contains_key(vin)) {
+            let message = car_unavailable(&vin, &self.options);
+            self.outbox.update_one(&Subject::Car(vin), &message, now);
         }
     }
 
     /// Clears a topic.
     pub fn clear(&mut self, topic: String) {
         self.first.push_back(cleared(topic));
+    }
+
+    /// Clears a topic before all others, because the broker may not have heard of it when the connection was lost. One that
+    /// holds something again stays, and of discovery messages reading back tells.
+    pub fn clear_again(&mut self, topic: Arc<str>) {
+        if !self.outbox.holds(&topic) && !topic.ends_with("/config") {
+            self.first.push_front(cleared(topic));
+        }
     }
 
     /// The next message to send, counted as sent.
@@ -293,7 +288,7 @@ impl Publisher {
     }
 }
 
-fn cleared(topic: String) -> Retained {
+fn cleared(topic: impl Into<Arc<str>>) -> Retained {
     Retained {
         topic: topic.into(),
         payload: Arc::default(),
@@ -322,6 +317,14 @@ mod tests {
     fn topics(publisher: &mut Publisher) -> Vec<String> {
         std::iter::from_fn(|| publisher.take_next(now()))
             .map(|message| message.topic.to_string())
+            .collect()
+    }
+
+    /// What is said of the availability of cars.
+    fn availability(publisher: &mut Publisher) -> Vec<String> {
+        std::iter::from_fn(|| publisher.take_next(now()))
+            .filter(|message| message.topic.ends_with("/availability") && !message.topic.contains("/commands/"))
+            .map(|message| String::from_utf8_lossy(&message.payload).into_owned())
             .collect()
     }
 
@@ -393,17 +396,94 @@ mod tests {
         let mut publisher = Publisher::new(fixture::options(), earlier.manifest().clone());
         publisher.refresh(now());
         publisher.announce(now());
-        let said = |publisher: &mut Publisher| {
-            std::iter::from_fn(|| publisher.take_next(now()))
-                .filter(|message| message.topic.ends_with("/availability") && !message.topic.contains("/commands/"))
-                .map(|message| String::from_utf8_lossy(&message.payload).into_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(said(&mut publisher), ["offline"]);
+        assert_eq!(availability(&mut publisher), ["offline"]);
         publisher.take_fleet(fixture::fleet());
         publisher.refresh(now());
         publisher.announce(now());
-        assert_eq!(said(&mut publisher), ["online"]);
+        assert_eq!(availability(&mut publisher), ["online"]);
+    }
+
+    #[test]
+    fn a_car_that_comes_back_is_available_again() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        publisher.announce(now());
+        topics(&mut publisher);
+        for (fleet, expected) in [(Fleet::new(), "offline"), (fixture::fleet(), "online")] {
+            publisher.take_fleet(fleet);
+            publisher.refresh(now());
+            publisher.announce(now());
+            assert_eq!(availability(&mut publisher), [expected]);
+            // However often everything is sent, a car that is missing never looks available in between.
+            publisher.start_over();
+            publisher.announce(now());
+            assert_eq!(availability(&mut publisher), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_car_that_went_while_we_were_away_leaves_no_topic_of_a_signal_behind() {
+        let config = "homeassistant/device/leapmotor2mqtt_LFZTEST0000000001/config";
+        let earlier = BTreeMap::from([("signal_77".to_owned(), "sensor".to_owned())]);
+        let manifest = Manifest {
+            announced: BTreeMap::from([(config.to_owned(), earlier)]),
+        };
+        let mut publisher = Publisher::new(fixture::options(), manifest);
+        publisher.take_completeness(true);
+        publisher.refresh(now());
+        publisher.announce(now());
+        let topics = topics(&mut publisher);
+        let cleared = "leapmotor2mqtt/LFZTEST0000000001/signal_77".to_owned();
+        assert!(topics.contains(&cleared), "{topics:?}");
+        let distinct: BTreeSet<&String> = topics.iter().collect();
+        assert_eq!(distinct.len(), topics.len());
+    }
+
+    #[test]
+    fn a_lost_clearing_is_sent_again_unless_the_topic_holds_something_or_is_read_back() {
+        let mut publisher = publisher();
+        publisher.refresh(now());
+        let car = "leapmotor2mqtt/LFZTEST0000000001";
+        for topic in [
+            "leapmotor2mqtt/LFZGONE/door_lock".to_owned(),
+            format!("{car}/door_lock"),
+            "homeassistant/device/leapmotor2mqtt_LFZGONE/config".to_owned(),
+        ] {
+            publisher.clear_again(topic.into());
+        }
+        publisher.start_over();
+        let sent: Vec<Retained> = std::iter::from_fn(|| publisher.take_next(now())).collect();
+        assert_eq!(&*sent[0].topic, "leapmotor2mqtt/LFZGONE/door_lock");
+        assert!(sent[0].payload.is_empty());
+        let again = |topic: &str| sent.iter().filter(|message| &*message.topic == topic).count();
+        assert_eq!(again(&format!("{car}/door_lock")), 1);
+        assert_eq!(again("homeassistant/device/leapmotor2mqtt_LFZGONE/config"), 0);
+    }
+
+    #[test]
+    fn a_picture_of_the_last_run_stays_until_there_is_another_and_goes_with_it() {
+        let picture = |payload: Option<&[u8]>| FactUpdate {
+            subject: Subject::Car(Vin::parse("LFZTEST0000000001").unwrap()),
+            key: "vehicle_image",
+            value: payload.map(|bytes| Value::Image(bytes.into())),
+        };
+        let options = Options {
+            expected_facts: BTreeSet::from(["vehicle_image"]),
+            ..fixture::options()
+        };
+        let mut publisher = Publisher::new(options, Manifest::default());
+        publisher.take_fleet(fixture::fleet());
+        let mut sent = |update: Option<FactUpdate>| {
+            update.into_iter().for_each(|update| publisher.take_fact(update));
+            publisher.refresh(now());
+            std::iter::from_fn(|| publisher.take_next(now()))
+                .filter(|message| message.topic.ends_with("/vehicle_image"))
+                .map(|message| message.payload.to_vec())
+                .collect::<Vec<_>>()
+        };
+        assert!(sent(None).is_empty());
+        assert_eq!(sent(Some(picture(Some(b"png")))), [b"png"]);
+        assert_eq!(sent(Some(picture(None))), [b""]);
     }
 
     #[test]

@@ -39,11 +39,7 @@ pub async fn probe(settings: &MqttSettings, options: &Options) -> Result<(), Fai
             match happening {
                 Happening::Connected { .. } => {
                     session.subscribe_plain([topic.clone()])?;
-                    session.answer(&Answer {
-                        topic: topic.as_str().into(),
-                        payload: "".into(),
-                        correlation: None,
-                    })?;
+                    session.answer(&Answer::new(topic.as_str(), "", None))?;
                 }
                 Happening::Acknowledged(_) => break,
                 Happening::Rejected(..) | Happening::SubscriptionRefused(_) => return Err(Failure::Forbidden(topic)),

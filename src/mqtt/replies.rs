@@ -16,6 +16,10 @@ const REMEMBERED: usize = 512;
 /// Answers that wait for the broker. The oldest are dropped first: a late answer is worth less than a fresh one.
 const WAITING: usize = 256;
 
+/// Connections that may end with the same message under way. A stranger chooses where answers go, and what the broker
+/// cannot bear would end every connection.
+const LOSSES: u8 = 3;
+
 /// What MQTT 5 tells about a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Circumstances {
@@ -36,6 +40,26 @@ pub struct Answer {
     pub payload: Arc<str>,
     /// What the asker recognises it by.
     pub correlation: Option<Vec<u8>>,
+    /// How many connections ended while it was under way.
+    losses: u8,
+}
+
+impl Answer {
+    /// A message that was not sent yet.
+    pub fn new(topic: impl Into<Arc<str>>, payload: impl Into<Arc<str>>, correlation: Option<Vec<u8>>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            correlation,
+            losses: 0,
+        }
+    }
+
+    /// The same for the next connection, if it may have one.
+    pub fn after_a_loss(self) -> Option<Self> {
+        let losses = self.losses + 1;
+        (losses < LOSSES).then_some(Self { losses, ..self })
+    }
 }
 
 /// Open questions and waiting answers.
@@ -72,14 +96,14 @@ impl Replies {
             CommandState::Accepted => self.askers.get(&ticket).cloned(),
             _ => self.askers.remove(&ticket),
         };
-        self.send(asker, result_topic, payload);
+        self.send(asker, Some(result_topic), payload);
     }
 
-    /// Answers a message that never became a question.
+    /// Answers a message that never became a question; on `result_topic` too if it was for a car.
     pub fn refuse(
         &mut self,
         circumstances: Circumstances,
-        result_topic: &str,
+        result_topic: Option<&str>,
         payload: &str,
         fleet: &Fleet,
         options: &Options,
@@ -99,19 +123,22 @@ impl Replies {
         self.waiting.pop_front()
     }
 
-    fn send(&mut self, asker: Option<Asker>, result_topic: &str, payload: &str) {
+    /// Takes an answer back that was lost with its connection; it goes before all others.
+    pub fn put_back(&mut self, answer: Answer) {
+        if self.waiting.len() < WAITING
+            && let Some(answer) = answer.after_a_loss()
+        {
+            self.waiting.push_front(answer);
+        }
+    }
+
+    fn send(&mut self, asker: Option<Asker>, result_topic: Option<&str>, payload: &str) {
         let payload: Arc<str> = payload.into();
-        self.enqueue(Answer {
-            topic: result_topic.into(),
-            payload: payload.clone(),
-            correlation: None,
-        });
+        if let Some(topic) = result_topic {
+            self.enqueue(Answer::new(topic, payload.clone(), None));
+        }
         if let Some(Asker { topic, correlation }) = asker {
-            self.enqueue(Answer {
-                topic,
-                payload,
-                correlation,
-            });
+            self.enqueue(Answer::new(topic, payload, correlation));
         }
     }
 }
@@ -178,6 +205,40 @@ mod tests {
             topics(&mut replies),
             ["result", "script/answers", "result", "script/answers", "result"]
         );
+    }
+
+    #[test]
+    fn lost_answers_go_before_those_that_wait_and_in_their_order() {
+        let mut replies = Replies::default();
+        for payload in ["1", "2", "3"] {
+            replies.send(None, Some("result"), payload);
+        }
+        let lost: Vec<Answer> = (0..2).filter_map(|_| replies.take_next()).collect();
+        lost.into_iter().rev().for_each(|answer| replies.put_back(answer));
+        let payloads: Vec<String> = std::iter::from_fn(|| replies.take_next())
+            .map(|answer| answer.payload.to_string())
+            .collect();
+        assert_eq!(payloads, ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_with_every_connection_is_given_up() {
+        let mut replies = Replies::default();
+        replies.send(None, Some("result"), "{}");
+        for _ in 0..LOSSES {
+            let answer = replies.take_next().unwrap();
+            replies.put_back(answer);
+        }
+        assert_eq!(replies.take_next(), None);
+    }
+
+    #[test]
+    fn what_was_refused_of_no_car_goes_to_the_asker_alone() {
+        let (fleet, options) = (fixture::fleet(), fixture::options());
+        let mut replies = Replies::default();
+        replies.refuse(asked("script/answers"), None, "{}", &fleet, &options);
+        replies.refuse(Circumstances::default(), None, "{}", &fleet, &options);
+        assert_eq!(topics(&mut replies), ["script/answers"]);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! Every connection gets a client and an event loop of its own. That is on purpose: what the library keeps from a lost
 //! connection (queued requests, packet ids, a collision of two) can stall the next one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
@@ -78,6 +79,28 @@ pub(super) struct Received {
     pub circumstances: Circumstances,
 }
 
+/// A message the broker has to acknowledge: what it takes to say it on another connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Parcel {
+    /// A retained message, by its topic. Every connection sends all of them anyway.
+    Retained(Arc<str>),
+    /// The end of a retained topic, which is forgotten once it was sent.
+    Cleared(Arc<str>),
+    /// An answer.
+    Answer(Answer),
+    /// An event, and when it came up.
+    Event(Timestamp, Answer),
+}
+
+impl Parcel {
+    fn topic(&self) -> Arc<str> {
+        match self {
+            Self::Retained(topic) | Self::Cleared(topic) => topic.clone(),
+            Self::Answer(message) | Self::Event(_, message) => message.topic.clone(),
+        }
+    }
+}
+
 /// Our end of a connection. Nothing here waits: what is given to it goes out as the [`drive`]n event loop comes to it.
 pub(super) struct Session {
     client: AsyncClient,
@@ -86,10 +109,10 @@ pub(super) struct Session {
     largest_packet: Option<u32>,
     /// Messages that will not be acknowledged, given to the library and not yet on their way.
     unacknowledged: usize,
-    /// Topics of QoS 1 messages given to the library, not yet on their way, oldest first.
-    given: VecDeque<Arc<str>>,
-    /// Topics of QoS 1 messages on their way, by packet id.
-    under_way: HashMap<u16, Arc<str>>,
+    /// QoS 1 messages given to the library, not yet on their way, oldest first.
+    given: VecDeque<Parcel>,
+    /// QoS 1 messages on their way, with their packet ids, oldest first.
+    under_way: Vec<(u16, Parcel)>,
 }
 
 /// Whether a message is a value only: not discovery, not somebody's availability, and not the end of a topic.
@@ -114,7 +137,7 @@ impl Session {
             largest_packet: None,
             unacknowledged: 0,
             given: VecDeque::new(),
-            under_way: HashMap::new(),
+            under_way: Vec::new(),
         };
         (session, event_loop)
     }
@@ -131,12 +154,16 @@ impl Session {
                 None
             }
             Happening::Sent(id) => {
-                if let Some(topic) = self.given.pop_front() {
-                    self.under_way.insert(*id, topic);
+                if let Some(parcel) = self.given.pop_front() {
+                    self.under_way.push((*id, parcel));
                 }
                 None
             }
-            Happening::Acknowledged(id) | Happening::Rejected(id, _) => self.under_way.remove(id),
+            Happening::Acknowledged(id) | Happening::Rejected(id, _) => {
+                let index = self.under_way.iter().position(|(sent, _)| sent == id)?;
+                let (_, parcel) = self.under_way.remove(index);
+                Some(parcel.topic())
+            }
             Happening::Message(_) | Happening::SubscriptionRefused(_) | Happening::Alive => None,
         }
     }
@@ -164,24 +191,25 @@ impl Session {
             .map_err(|_| NotSent::Full)?;
         match qos {
             QoS::AtMostOnce => self.unacknowledged += 1,
-            _ => self.given.push_back(message.topic.clone()),
+            _ if message.payload.is_empty() => self.given.push_back(Parcel::Cleared(message.topic.clone())),
+            _ => self.given.push_back(Parcel::Retained(message.topic.clone())),
         }
         Ok(())
     }
 
     /// Sends an answer, at least once, not retained.
     pub fn answer(&mut self, answer: &Answer) -> Result<(), NotSent> {
-        self.check_size(&answer.topic, answer.payload.as_bytes())?;
-        let properties = PublishProperties {
-            correlation_data: answer.correlation.clone().map(Into::into),
-            ..PublishProperties::default()
-        };
-        let payload = answer.payload.to_string();
-        self.client
-            .try_publish_with_properties(&*answer.topic, QoS::AtLeastOnce, false, payload, properties)
-            .map_err(|_| NotSent::Full)?;
-        self.given.push_back(answer.topic.clone());
-        Ok(())
+        self.say(answer, Parcel::Answer(answer.clone()))
+    }
+
+    /// Sends an event that came up at `since`, at least once, not retained.
+    pub fn event(&mut self, since: Timestamp, event: &Answer) -> Result<(), NotSent> {
+        self.say(event, Parcel::Event(since, event.clone()))
+    }
+
+    /// What the broker has not acknowledged when the connection has ended, oldest first.
+    pub fn left_over(self) -> impl DoubleEndedIterator<Item = Parcel> {
+        self.under_way.into_iter().map(|(_, parcel)| parcel).chain(self.given)
     }
 
     /// Subscribes to command topics: at least once, without our own messages, and with the retain flag as it was
@@ -210,6 +238,20 @@ impl Session {
     /// Says goodbye, so that the broker does not execute the last will.
     pub fn disconnect(&self) -> Result<(), NotSent> {
         self.client.try_disconnect().map_err(|_| NotSent::Full)
+    }
+
+    fn say(&mut self, message: &Answer, parcel: Parcel) -> Result<(), NotSent> {
+        self.check_size(&message.topic, message.payload.as_bytes())?;
+        let properties = PublishProperties {
+            correlation_data: message.correlation.clone().map(Into::into),
+            ..PublishProperties::default()
+        };
+        let payload = message.payload.to_string();
+        self.client
+            .try_publish_with_properties(&*message.topic, QoS::AtLeastOnce, false, payload, properties)
+            .map_err(|_| NotSent::Full)?;
+        self.given.push_back(parcel);
+        Ok(())
     }
 
     fn subscribe(&self, topics: impl IntoIterator<Item = String>, with: fn(Filter) -> Filter) -> Result<(), NotSent> {
@@ -338,4 +380,52 @@ fn received(message: Publish) -> Option<Received> {
                 .map(|seconds| Duration::from_secs(seconds.into())),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(number: u8) -> Answer {
+        Answer::new("answers", number.to_string(), Some(vec![number]))
+    }
+
+    fn retained(topic: &str, payload: &str) -> Retained {
+        Retained {
+            topic: topic.into(),
+            payload: payload.as_bytes().into(),
+        }
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_is_left_over_in_its_order() {
+        let since = Timestamp::UNIX_EPOCH;
+        let (mut session, _event_loop) = Session::open(&MqttSettings::plain("127.0.0.1", 1, "test"), None);
+        session.answer(&answer(1)).unwrap();
+        session.answer(&answer(2)).unwrap();
+        session.event(since, &answer(3)).unwrap();
+        session.retain(&retained("a", "1")).unwrap();
+        session.retain(&retained("b", "")).unwrap();
+        session.answer(&answer(4)).unwrap();
+        session.answer(&answer(5)).unwrap();
+        // Ids are given out again from 1 when they have come to their end.
+        for id in [63, 64, 1, 2, 3, 4] {
+            assert_eq!(session.note(&Happening::Sent(id)), None);
+        }
+        let topic = |topic: &str| Some(Arc::<str>::from(topic));
+        assert_eq!(session.note(&Happening::Acknowledged(63)), topic("answers"));
+        let refused = Happening::Rejected(4, PubAckReason::NotAuthorized);
+        assert_eq!(session.note(&refused), topic("answers"), "it would be refused again");
+        assert_eq!(session.note(&Happening::Acknowledged(63)), None);
+        assert_eq!(
+            session.left_over().collect::<Vec<_>>(),
+            [
+                Parcel::Answer(answer(2)),
+                Parcel::Event(since, answer(3)),
+                Parcel::Retained("a".into()),
+                Parcel::Cleared("b".into()),
+                Parcel::Answer(answer(5)),
+            ]
+        );
+    }
 }

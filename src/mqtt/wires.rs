@@ -35,8 +35,8 @@ pub struct Wires {
 
 /// Something new from the rest of the house.
 pub(super) enum News {
-    Fleet,
-    Completeness,
+    /// All cars, and whether every account has told its own.
+    Cars(Fleet, bool),
     Facts(Vec<FactUpdate>),
     Reports(Vec<CommandReport>),
     Happenings(Vec<Happening>),
@@ -47,13 +47,21 @@ impl Wires {
     /// Waits for news. Nothing is lost when the wait is given up. A producer that has ended is not waited for.
     pub(super) async fn next(&mut self, age_at: Instant) -> News {
         tokio::select! {
-            Ok(()) = self.fleet.changed() => News::Fleet,
-            Ok(()) = self.fleet_is_complete.changed() => News::Completeness,
+            Ok(()) = self.fleet.changed() => self.cars(),
+            Ok(()) = self.fleet_is_complete.changed() => self.cars(),
             Some(first) = self.facts.recv() => News::Facts(batch(first, &mut self.facts)),
             Some(first) = self.reports.recv() => News::Reports(batch(first, &mut self.reports)),
             Some(first) = self.happenings.recv() => News::Happenings(batch(first, &mut self.happenings)),
             () = sleep_until(age_at) => News::Time,
         }
+    }
+
+    /// The cars as they are. That all have been told is read first: it is said after the last of them has come, so that
+    /// none can be missing from what is read then. The other way round a car that comes in between would pass for gone.
+    pub(super) fn cars(&mut self) -> News {
+        let complete = *self.fleet_is_complete.borrow_and_update();
+        let fleet = self.fleet.borrow_and_update().clone();
+        News::Cars(fleet, complete)
     }
 
     /// What was told and not taken yet, except the cars as they are, which nobody misses at the end.
@@ -69,4 +77,38 @@ fn batch<T>(first: T, more: &mut mpsc::Receiver<T>) -> Vec<T> {
         .chain(std::iter::from_fn(|| more.try_recv().ok()))
         .take(BATCH)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::mqtt::fixture;
+
+    #[tokio::test]
+    async fn who_hears_that_all_cars_are_told_hears_of_the_cars_with_it() {
+        // Which of the two is noticed first is chance.
+        for _ in 0..64 {
+            let (fleet, fleet_end) = watch::channel(Fleet::new());
+            let (complete, complete_end) = watch::channel(false);
+            let mut wires = Wires {
+                fleet: fleet_end,
+                fleet_is_complete: complete_end,
+                facts: mpsc::channel(1).1,
+                reports: mpsc::channel(1).1,
+                happenings: mpsc::channel(1).1,
+                requests: mpsc::channel(1).0,
+                manifest: watch::Sender::new(Manifest::default()),
+                restart: CancellationToken::new(),
+            };
+            fleet.send_replace(fixture::fleet());
+            complete.send_replace(true);
+            let later = Instant::now() + Duration::from_secs(3_600);
+            let News::Cars(cars, complete) = wires.next(later).await else {
+                panic!("something else is news")
+            };
+            assert_eq!((cars, complete), (fixture::fleet(), true));
+        }
+    }
 }

@@ -149,13 +149,15 @@ impl Platform {
         matches!(self, Self::DeviceTracker | Self::Update)
     }
 
-    /// What the topic of an unknown value holds.
-    pub fn unknown(self) -> &'static str {
+    /// What the topic of an unknown value holds; `None` where nothing is said of one.
+    pub fn unknown(self) -> Option<&'static str> {
         match self {
-            Self::DeviceTracker | Self::Update => "{}",
-            // A text would show the word `None`; an image would take it for its content.
-            Self::Text | Self::Image => "",
-            _ => UNKNOWN,
+            Self::DeviceTracker | Self::Update => Some("{}"),
+            // It would show the word `None`.
+            Self::Text => Some(""),
+            // Anything would pass for a picture, and nothing would delete the one that is shown since the last run.
+            Self::Image => None,
+            _ => Some(UNKNOWN),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::builder::{binary, button, entity, sensor};
 use super::entity::{Entity, Fits, Part, Platform, Wish};
 use crate::homeassistant::commands::{self, Rejection};
-use crate::homeassistant::scene::{Scene, flag, number, word};
+use crate::homeassistant::scene::{Scene, flag, number, pressed, word};
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::facts::Value;
 use crate::vehicle::intent::{Intent, Reason};
@@ -66,7 +66,7 @@ pub const ROWS: &[Entity] = &[
         .class("door")
         .from(&[R::Trunk], |car| {
             let open = car.state.openings.parts.get(&Opening::Trunk).copied();
-            cover(open, car.pending(EffectGroup::Trunk))
+            cover(open, None, car.pending(EffectGroup::Trunk))
         })
         .sends(&["trunk-open", "trunk-close"], move_trunk)
         .details(trunk_details)
@@ -78,7 +78,8 @@ pub const ROWS: &[Entity] = &[
         .icon("mdi:car-back")
         .disabled()
         .sends(&["trunk-close"], |payload, car| {
-            move_trunk(if payload == "PRESS" { "CLOSE" } else { payload }, car)
+            pressed(payload)?;
+            move_trunk("CLOSE", car)
         })
         .note("Needs a tailgate with a motor."),
     button("windows_open_button", "Open windows")
@@ -234,24 +235,32 @@ fn open_parts(car: &Scene<'_>) -> Map<String, Json> {
 }
 
 fn windows(car: &Scene<'_>) -> Option<Value> {
-    let open = car.state.openings.any(&Opening::WINDOWS);
-    cover(open, car.pending(EffectGroup::Windows))
+    let openings = &car.state.openings;
+    let percent = openings.windows_position.map(f64::from);
+    cover(
+        openings.any(&Opening::WINDOWS),
+        percent,
+        car.pending(EffectGroup::Windows),
+    )
 }
 
-/// The state of a cover: where it goes while a command is on its way, else where it stands.
-pub fn cover(open: Option<bool>, pending: Option<&Command>) -> Option<Value> {
-    word(match pending {
-        Some(
-            Command::TrunkClose
-            | Command::Windows { percent: 0 }
-            | Command::Sunshade { tenths: 0 }
-            | Command::Sunroof { open: false },
-        ) => "closing",
-        Some(Command::TrunkOpen | Command::Windows { .. } | Command::Sunshade { .. } | Command::Sunroof { .. }) => {
-            "opening"
-        }
-        _ if open? => "open",
-        _ => "closed",
+/// The state of a cover: where it goes while a command is on its way, else where it stands. `percent` is how far open it
+/// is, where the car says so.
+pub fn cover(open: Option<bool>, percent: Option<f64>, pending: Option<&Command>) -> Option<Value> {
+    const CLOSED: f64 = 0.0;
+    const OPEN: f64 = 100.0;
+    let target = match pending {
+        Some(Command::TrunkClose | Command::Sunroof { open: false }) => Some(CLOSED),
+        Some(Command::TrunkOpen | Command::Sunroof { open: true }) => Some(OPEN),
+        Some(Command::Windows { percent }) => Some(f64::from(*percent)),
+        Some(Command::Sunshade { tenths }) => Some(f64::from(*tenths) * 10.0),
+        _ => None,
+    };
+    word(match target {
+        Some(target) if target <= CLOSED || percent.is_some_and(|percent| target < percent) => "closing",
+        Some(_) => "opening",
+        None if open? => "open",
+        None => "closed",
     })
 }
 

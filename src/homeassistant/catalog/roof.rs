@@ -35,7 +35,7 @@ pub const ROWS: &[Entity] = &[
     entity(Platform::Cover, "sunroof_cover", "Sunroof")
         .class("window")
         .from(&[R::RoofOpening], |car| {
-            cover(roof(car), car.pending(EffectGroup::Sunroof))
+            cover(roof(car), None, car.pending(EffectGroup::Sunroof))
         })
         .sends(&["sunroof-open", "sunroof-close"], move_sunroof)
         .details(cannot_stop)
@@ -71,8 +71,13 @@ fn roof(car: &Scene<'_>) -> Option<bool> {
 }
 
 fn sunshade(car: &Scene<'_>) -> Option<Value> {
-    let shade = car.state.frame.number(R::SunShade).map(|tenths| tenths > 0.0);
-    cover(shade.or_else(|| roof(car)), car.pending(EffectGroup::Sunshade))
+    let tenths = car.state.frame.number(R::SunShade);
+    let open = tenths.map(|tenths| tenths > 0.0).or_else(|| roof(car));
+    cover(
+        open,
+        tenths.map(|tenths| tenths * 10.0),
+        car.pending(EffectGroup::Sunshade),
+    )
 }
 
 fn percent(car: &Scene<'_>) -> Option<Value> {

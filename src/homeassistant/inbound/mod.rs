@@ -50,6 +50,13 @@ pub struct Message<'a> {
     pub expiry: Option<Duration>,
 }
 
+impl Message<'_> {
+    /// The end of its validity; one beyond the calendar is none.
+    fn end(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_add(self.expiry?).ok()
+    }
+}
+
 /// What follows from a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
@@ -64,16 +71,12 @@ pub enum Verdict {
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inbound {
-    /// For whom.
-    pub subject: Subject,
     /// What.
     pub intent: Intent,
     /// The sender's own id.
     pub id: Option<String>,
-    /// When it is too late.
+    /// When it is too late, if not at the usual time.
     pub expires: Option<Timestamp>,
-    /// Where to report what became of it.
-    pub result_topic: String,
 }
 
 /// A message that nothing follows from.
@@ -141,11 +144,9 @@ impl Inbox {
                 // A second delivery of a setting changes nothing; a second press is dropped like any other.
                 _ if message.duplicate => refuse(reject(Reason::Duplicate, "this message was already delivered")),
                 Ok(intent) => Verdict::Act(Inbound {
-                    subject: Subject::Bridge,
                     intent,
                     id: None,
                     expires: None,
-                    result_topic: options.topic(&Subject::Bridge, "command/result"),
                 }),
                 Err(rejection) => refuse(rejection),
             };
@@ -163,10 +164,10 @@ impl Inbox {
         if message.duplicate || marks.iter().any(|mark| self.seen.contains_key(mark)) {
             return refuse(reject(Reason::Duplicate, "this message was already delivered"));
         }
-        let expires = match deadline(asked, message, now) {
-            Some(expires) if expires <= now => return refuse(reject(Reason::Expired, "the message came too late")),
-            expires => expires,
-        };
+        let (own, end) = (asked.expires(), message.end(now));
+        if own.into_iter().chain(end).any(|time| time <= now) {
+            return refuse(reject(Reason::Expired, "the message came too late"));
+        }
         let scene = Scene {
             climate: self.climate.get(vin).map(|(memory, _)| *memory),
             ..Scene::new(view, options, now)
@@ -180,11 +181,9 @@ impl Inbox {
             Ok(Wish::Now(intent)) => {
                 self.remember(marks, vin, &intent, now);
                 Verdict::Act(Inbound {
-                    subject: Subject::Car(vin.clone()),
+                    expires: deadline(&intent, own, end, now),
                     intent,
                     id: asked.id(),
-                    expires,
-                    result_topic: options.result_topic(vin),
                 })
             }
         }
@@ -277,6 +276,14 @@ impl<'m> Asked<'m> {
         }
     }
 
+    /// The sender's own deadline.
+    fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Script(request) => request.expires,
+            Self::Control { .. } => None,
+        }
+    }
+
     /// What it means for the bridge.
     fn of_bridge(&self) -> Result<Intent, Rejection> {
         match self {
@@ -335,15 +342,14 @@ fn marks(vin: &Vin, asked: &Asked<'_>, message: &Message<'_>) -> Vec<(Vin, Mark)
         .collect()
 }
 
-/// The earlier of the sender's own deadline and the end of the message's validity.
-fn deadline(asked: &Asked<'_>, message: &Message<'_>, now: Timestamp) -> Option<Timestamp> {
-    let own = match asked {
-        Asked::Script(request) => request.expires,
-        Asked::Control { .. } => None,
+/// When a command is too late: at the sender's own deadline, else at its usual time, and in any case at the `end` of the
+/// message. That end is made for the broker's queues: it may take time from a command and never gives it more.
+fn deadline(intent: &Intent, own: Option<Timestamp>, end: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let (Intent::Car(_, command), Some(end)) = (intent, end) else {
+        return own;
     };
-    // A validity that ends beyond the calendar is none.
-    let validity = message.expiry.and_then(|left| now.checked_add(left).ok());
-    own.into_iter().chain(validity).min()
+    let usual = || now.checked_add(commands::lifetime(command)).unwrap_or(Timestamp::MAX);
+    Some(own.unwrap_or_else(usual).min(end))
 }
 
 fn reject(reason: Reason, detail: &str) -> Rejection {

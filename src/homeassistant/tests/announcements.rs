@@ -13,8 +13,8 @@ use crate::vehicle::{CarView, RawValue};
 #[test]
 fn three_cars_and_the_bridge_make_a_full_house() {
     let (facts, options) = (no_facts(), options());
-    let mut discoveries = bridge_discovery(&fleet(), &facts, &options);
-    let mut topics = bridge_states(&fleet(), &facts, &options, now()).len();
+    let mut discoveries = bridge_discovery(&facts, &options);
+    let mut topics = bridge_states(&facts, &options).len();
     for view in fleet().values() {
         discoveries.extend(car_discovery(view, &facts, &options));
         topics += car_states(view, &facts, &options, now()).len();
@@ -46,7 +46,7 @@ fn discovery_of_the_three_cars_and_the_bridge() {
     for (name, view) in [("t03", t03()), ("b10", b10()), ("c10_reev", c10_reev())] {
         insta::assert_snapshot!(name, pretty(&car_discovery(&view, &facts, &options)));
     }
-    insta::assert_snapshot!("bridge", pretty(&bridge_discovery(&fleet(), &facts, &options)));
+    insta::assert_snapshot!("bridge", pretty(&bridge_discovery(&facts, &options)));
 }
 
 /// Messages for reading: each component on a line of its own.
@@ -85,17 +85,17 @@ fn a_row_is_offered_once_the_car_has_sent_its_reading() {
 #[test]
 fn a_fact_nobody_produces_has_no_entity() {
     let mut options = options();
-    let keys = |options: &Options| bridge_discovery(&fleet(), &no_facts(), options)[0].components.clone();
+    let keys = |options: &Options| bridge_discovery(&no_facts(), options)[0].components.clone();
     assert!(keys(&options).contains_key("bridge_cloud"));
     options.expected_facts.remove("bridge_cloud");
     assert!(!keys(&options).contains_key("bridge_cloud"));
-    let states = bridge_states(&fleet(), &no_facts(), &options, now());
+    let states = bridge_states(&no_facts(), &options);
     assert!(states.iter().all(|message| !message.topic.ends_with("bridge_cloud")));
 }
 
 #[test]
 fn a_vanished_component_is_named_with_its_platform_once() {
-    let discovery = &bridge_discovery(&fleet(), &no_facts(), &options())[0];
+    let discovery = &bridge_discovery(&no_facts(), &options())[0];
     assert_eq!(with_removals(discovery, &discovery.components), None);
     let mut announced = discovery.components.clone();
     announced.insert("old".into(), Platform::Number);
@@ -229,21 +229,24 @@ fn software_is_shown_to_all_and_installed_only_by_who_allows_it() {
 }
 
 #[test]
-fn a_place_the_owner_keeps_to_himself_is_cleared() {
-    let mut facts = no_facts();
+fn a_place_is_published_once_it_is_told_that_the_owner_does_not_keep_it_to_himself() {
     let mut view = c10_reev();
     let state = view.state.as_mut().unwrap();
     state.motion.parked_position = state.position;
-    let place = |facts: &Facts, key: &str| {
-        let states = car_states(&view, facts, &options(), now());
-        super::payload(&states, fixture::C10, key).to_owned()
+    let places = |published: Option<bool>, options: &Options| {
+        let setting = (Subject::Car(view.car.vin.clone()), "publish_location");
+        let facts: Facts = published.map(|flag| (setting, Value::Flag(flag))).into_iter().collect();
+        let states = car_states(&view, &facts, options, now());
+        ["location", "parked_location"].map(|key| super::payload(&states, fixture::C10, key).to_owned())
     };
-    assert!(place(&facts, "location").contains("45.4642") && place(&facts, "parked_location").contains("45.4642"));
-    let subject = Subject::Car(view.car.vin.clone());
-    facts.insert((subject, "publish_location"), Value::Flag(false));
+    let place = r#"{"latitude":45.4642,"longitude":9.19}"#;
+    assert_eq!(places(Some(true), &options()), [place; 2]);
+    assert_eq!(places(Some(false), &options()), ["{}"; 2]);
+    assert_eq!(places(None, &options()), ["{}"; 2], "he may have said so");
     assert_eq!(
-        (place(&facts, "location"), place(&facts, "parked_location")),
-        ("{}".into(), "{}".into())
+        places(None, &Options::default()),
+        [place; 2],
+        "there is nobody to say so"
     );
 }
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use crate::homeassistant::fixture::{b10, c10_reev, car, fleet, no_facts, now, options, t03, vin};
-use crate::homeassistant::{bridge_discovery, bridge_states, car_discovery, car_states, command_topics};
+use crate::homeassistant::{
+    Language, Options, bridge_discovery, bridge_states, car_discovery, car_states, command_topics,
+};
 use crate::vehicle::car::Fleet;
 use crate::vehicle::{CarView, Model, Powertrain, Reading};
 
@@ -62,7 +64,7 @@ fn four_hundred_cars_are_four_hundred_messages_that_fit() {
     let topics: BTreeSet<String> = fleet
         .values()
         .flat_map(|view| car_discovery(view, &facts, &options))
-        .chain(bridge_discovery(&fleet, &facts, &options))
+        .chain(bridge_discovery(&facts, &options))
         .map(|discovery| {
             assert!(discovery.payload.len() < LARGEST, "{} bytes", discovery.payload.len());
             discovery.topic
@@ -70,10 +72,33 @@ fn four_hundred_cars_are_four_hundred_messages_that_fit() {
         .collect();
     assert_eq!(topics.len(), 401);
     assert!(
-        bridge_states(&fleet, &facts, &options, now())
+        bridge_states(&facts, &options)
             .iter()
             .all(|state| state.payload.len() < LARGEST)
     );
+}
+
+#[test]
+fn signals_without_a_name_are_announced_as_long_as_the_message_has_room_the_lowest_numbers_first() {
+    let mut view = c10_reev();
+    view.evidence.extend(Reading::ALL);
+    view.unknown_signals = (100_000..101_000).collect();
+    for language in Language::ALL {
+        let options = Options { language, ..options() };
+        let discovery = &car_discovery(&view, &no_facts(), &options)[0];
+        assert!(discovery.payload.len() < LARGEST, "{} bytes", discovery.payload.len());
+        let announced: Vec<&str> = discovery
+            .components
+            .keys()
+            .filter_map(|key| key.strip_prefix("signal_"))
+            .collect();
+        assert!((50..300).contains(&announced.len()), "{} signals", announced.len());
+        let lowest: Vec<String> = (100_000..)
+            .take(announced.len())
+            .map(|number| number.to_string())
+            .collect();
+        assert_eq!(announced, lowest, "{language:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::payload;
 use crate::homeassistant::fixture::{self, at, b10, c10_reev, fleet, no_facts, now, options, t03};
-use crate::homeassistant::{Platform, bridge_states, car_states, car_topics, catalog, decode_values};
+use crate::homeassistant::{Facts, Platform, bridge_states, car_states, car_topics, catalog, decode_values};
 use crate::vehicle::command::EffectGroup;
 use crate::vehicle::facts::{Subject, Value};
 use crate::vehicle::state::{ClimateMode, Part};
@@ -17,7 +17,10 @@ use crate::vehicle::{CarView, Command, PinStatus, RawValue, Reading};
 #[test]
 fn states_of_the_three_cars() {
     for (name, view) in [("t03", t03()), ("b10", b10()), ("c10_reev", c10_reev())] {
-        let lines: String = car_states(&view, &no_facts(), &options(), now())
+        let mut facts = no_facts();
+        let subject = Subject::Car(view.car.vin.clone());
+        facts.insert((subject, "publish_location"), Value::Flag(true));
+        let lines: String = car_states(&view, &facts, &options(), now())
             .iter()
             .map(|message| format!("{} {}\n", message.topic, String::from_utf8_lossy(&message.payload)))
             .collect();
@@ -61,7 +64,7 @@ fn facts_are_published_where_their_row_is() {
     );
     let subject = Subject::Car(fixture::vin(fixture::T03));
     facts.insert((subject, "last_command"), Value::Text("lock".into()));
-    let bridge = bridge_states(&fleet(), &facts, &options(), now());
+    let bridge = bridge_states(&facts, &options());
     assert_eq!(payload(&bridge, "bridge", "bridge_problem"), "ON");
     assert_eq!(
         payload(&bridge, "bridge", "bridge_problem/attributes"),
@@ -71,6 +74,24 @@ fn facts_are_published_where_their_row_is() {
     let car = car_states(&t03(), &facts, &options(), now());
     assert_eq!(payload(&car, fixture::T03, "last_command"), "lock");
     assert_eq!(payload(&car, fixture::T03, "last_command/attributes"), "{}");
+}
+
+#[test]
+fn of_a_picture_nothing_is_said_until_there_is_one() {
+    let picture = |facts: &Facts| {
+        let states = car_states(&b10(), facts, &options(), now());
+        let message = states.iter().find(|message| message.topic.ends_with("/vehicle_image"));
+        message.map(|message| message.payload.to_vec())
+    };
+    let mut facts = no_facts();
+    assert_eq!(
+        picture(&facts),
+        None,
+        "an empty payload would delete the picture of the last run"
+    );
+    let subject = Subject::Car(fixture::vin(fixture::B10));
+    facts.insert((subject, "vehicle_image"), Value::Image([1, 2].into()));
+    assert_eq!(picture(&facts), Some(vec![1, 2]));
 }
 
 #[test]
@@ -126,8 +147,27 @@ fn a_cover_shows_where_it_goes_and_its_position_only_with_its_state() {
     assert_eq!(cover(&view), ("open".into(), "40".into()));
     let closing = fixture::sending(view.clone(), EffectGroup::Windows, Command::Windows { percent: 0 });
     assert_eq!(cover(&closing).0, "closing");
+    for (percent, expected) in [(20, "closing"), (60, "opening")] {
+        let moving = fixture::sending(view.clone(), EffectGroup::Windows, Command::Windows { percent });
+        assert_eq!(cover(&moving).0, expected, "from 40 to {percent}");
+    }
     view.state.as_mut().unwrap().openings.parts.clear();
     assert_eq!(cover(&view), ("None".into(), String::new()));
+}
+
+#[test]
+fn a_sunshade_that_is_asked_for_less_than_it_shows_is_closing() {
+    let mut view = b10();
+    view.state.as_mut().unwrap().frame.set(Reading::SunShade, 8.0);
+    for (tenths, expected) in [(0, "closing"), (5, "closing"), (9, "opening")] {
+        let moving = fixture::sending(view.clone(), EffectGroup::Sunshade, Command::Sunshade { tenths });
+        let states = car_states(&moving, &no_facts(), &options(), now());
+        assert_eq!(
+            payload(&states, fixture::B10, "sunshade_cover"),
+            expected,
+            "to {tenths}"
+        );
+    }
 }
 
 #[test]

@@ -225,8 +225,7 @@ pub fn set_preset(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
         "ventilate" => Command::QuickVentilation {
             temperature: settings(car).temperature,
         },
-        // A preset is nothing but full power: leaving it means going on moderately.
-        NO_PRESET => return Ok(adjust(car, ClimateSettings::NEUTRAL)),
+        NO_PRESET => return Ok(leave(car, begins_preset, shows_preset(car))),
         _ => return Err(unknown_word("preset", payload)),
     };
     Ok(now(car, command))
@@ -244,12 +243,45 @@ pub fn set_recirculation(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejecti
     ))
 }
 
-/// Windshield defrost. Like a preset it is full power: leaving it means going on moderately.
+/// Windshield defrost.
 pub fn set_defrost(payload: &str, car: &Scene<'_>) -> Result<Wish, Rejection> {
     if on_or_off(payload)? {
         return Ok(now(car, Command::WindshieldDefrost));
     }
-    Ok(adjust(car, ClimateSettings::NEUTRAL))
+    let begins = |command: &Command| *command == Command::WindshieldDefrost;
+    Ok(leave(car, begins, car.state.climate.defrost == Some(true)))
+}
+
+/// Ends a preset or the defrost. They are nothing but full power, so what runs goes on moderately. Where none has begun,
+/// by what was asked for last or else by what the car shows, the settings that run are the owner's and stay.
+fn leave(car: &Scene<'_>, begins: fn(&Command) -> bool, shown: bool) -> Wish {
+    let pending = car.pending(EffectGroup::Climate);
+    let asked = match (car.climate, pending) {
+        (Some(ClimateMemory::Sent(settings)), _) => Some(settings),
+        (_, Some(Command::Climate(settings))) => Some(*settings),
+        _ => None,
+    };
+    let has_begun = pending.is_some_and(begins) || asked.map_or(shown, |settings| settings.defrost);
+    let settings = if has_begun {
+        ClimateSettings::NEUTRAL
+    } else {
+        ClimateSettings {
+            defrost: false,
+            ..settings(car)
+        }
+    };
+    adjust(car, settings)
+}
+
+fn begins_preset(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::QuickCool | Command::QuickHeat | Command::WindshieldDefrost | Command::QuickVentilation { .. }
+    )
+}
+
+fn shows_preset(car: &Scene<'_>) -> bool {
+    preset(car).is_some_and(|preset| preset != Value::Text(NO_PRESET.to_owned()))
 }
 
 /// Changes what runs, or keeps the change until it does.

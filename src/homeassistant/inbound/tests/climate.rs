@@ -34,10 +34,56 @@ fn a_new_temperature_acts_at_once_while_the_climate_runs() {
     let sent = settings(ask_car(running(), "climate/temperature/set", "25.0"));
     assert_eq!((sent.temperature, sent.mode), (25, AirMode::Hot));
     assert_eq!(settings(ask_car(running(), "climate/fan/set", "6")).fan, 6);
-    assert_eq!(
-        settings(ask_car(running(), "climate/preset/set", "none")),
-        ClimateSettings::NEUTRAL
-    );
+}
+
+/// Ways to end full power: topics and payloads.
+const ENDS: [(&str, &str); 2] = [("climate/preset/set", "none"), ("defrost_switch/set", "OFF")];
+
+#[test]
+fn full_power_gives_way_to_moderate_settings() {
+    let mut shown = running();
+    shown.state.as_mut().unwrap().climate.defrost = Some(true);
+    let pending = sending(running(), EffectGroup::Climate, Command::WindshieldDefrost);
+    for view in [shown, pending] {
+        for (path, payload) in ENDS {
+            let sent = settings(ask_car(view.clone(), path, payload));
+            assert_eq!(sent, ClimateSettings::NEUTRAL, "{path}");
+        }
+    }
+    let mut cooling = running();
+    cooling.state.as_mut().unwrap().climate.quick_cool = Some(true);
+    let sent = settings(ask_car(cooling, "climate/preset/set", "none"));
+    assert_eq!(sent, ClimateSettings::NEUTRAL);
+}
+
+#[test]
+fn ending_full_power_that_does_not_run_leaves_heating_and_cooling_as_they_are() {
+    let heating = ClimateSettings {
+        mode: AirMode::Hot,
+        temperature: 22,
+        fan: 3,
+        ..ClimateSettings::NEUTRAL
+    };
+    let on_its_way = ClimateSettings {
+        mode: AirMode::Cold,
+        temperature: 20,
+        ..ClimateSettings::NEUTRAL
+    };
+    let cooling = sending(running(), EffectGroup::Climate, Command::Climate(on_its_way));
+    for (path, payload) in ENDS {
+        assert_eq!(settings(ask_car(running(), path, payload)), heating, "{path}");
+        assert_eq!(settings(ask_car(cooling.clone(), path, payload)), on_its_way, "{path}");
+    }
+}
+
+#[test]
+fn what_was_kept_for_a_climate_that_is_off_outlives_the_end_of_a_defrost() {
+    let mut inbox = Inbox::new();
+    let [mode, temperature, defrost] =
+        ["climate/mode/set", "climate/temperature/set", "defrost_switch/set"].map(|path| topic(C10, path));
+    admit(&mut inbox, &message(&temperature, b"30"));
+    assert_eq!(admit(&mut inbox, &message(&defrost, b"OFF")), Verdict::Ignore);
+    assert_eq!(settings(admit(&mut inbox, &message(&mode, b"heat"))).temperature, 30);
 }
 
 #[test]

@@ -68,7 +68,6 @@ fn a_plain_unlock_is_carried_out() {
         panic!("{verdict:?}")
     };
     assert_eq!(inbound.intent, Intent::Car(fixture::vin(C10), Command::Unlock));
-    assert_eq!(inbound.result_topic, topic(C10, "command/result"));
     assert_eq!((inbound.id, inbound.expires), (None, None));
 }
 
@@ -246,6 +245,25 @@ fn the_earlier_of_two_deadlines_counts() {
 }
 
 #[test]
+fn the_end_of_a_message_takes_time_from_a_command_and_never_gives_it_more() {
+    let deadline = |payload: &str, seconds| {
+        let topic = topic(C10, "door_lock/set");
+        let ending = Message {
+            expiry: Some(Duration::from_secs(seconds)),
+            ..message(&topic, payload.as_bytes())
+        };
+        match admit(&mut Inbox::new(), &ending) {
+            Verdict::Act(inbound) => inbound.expires,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(deadline("UNLOCK", 10), Some(at("2026-11-21T06:10:10Z")));
+    assert_eq!(deadline("UNLOCK", 900), Some(at("2026-11-21T06:10:30Z")));
+    assert_eq!(deadline("LOCK", 60), Some(at("2026-11-21T06:11:00Z")));
+    assert_eq!(deadline("LOCK", 900), Some(at("2026-11-21T06:13:00Z")));
+}
+
+#[test]
 fn a_script_that_is_not_what_it_should_be_is_refused_with_its_id() {
     for payload in [
         "lock",
@@ -273,6 +291,30 @@ fn a_script_that_is_not_what_it_should_be_is_refused_with_its_id() {
             "received": "2026-11-21T06:10:00Z", "finished": "2026-11-21T06:10:00Z",
         })
     );
+}
+
+#[test]
+fn a_refused_message_is_an_event_of_its_car_and_fires_the_trigger_of_failures_unless_it_is_a_duplicate() {
+    let told = |topic: &str, duplicate| {
+        let message = Message {
+            duplicate,
+            ..message(topic, b"300")
+        };
+        match admit(&mut Inbox::new(), &message) {
+            Verdict::Refuse(refusal) => refusal.events(&options()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let event = |reason: &str| {
+        let event =
+            format!(r#"{{"event_type":"refused","command":"charge-limit","reason":"{reason}","origin":"mqtt"}}"#);
+        (topic(C10, "event_command"), event)
+    };
+    let trigger = (topic(C10, "trigger/command_failed"), "command_failed".to_owned());
+    let limit = topic(C10, "charge_limit/set");
+    assert_eq!(told(&limit, false), [event("out_of_range"), trigger]);
+    assert_eq!(told(&limit, true), [event("duplicate")]);
+    assert_eq!(told(&topic("bridge", "door_lock/set"), false), []);
 }
 
 #[test]
