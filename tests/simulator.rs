@@ -252,6 +252,19 @@ impl Client {
         self.call(&path, &[("vin", vin)]).await["data"].clone()
     }
 
+    /// The code of a call whose body was changed after it was signed.
+    async fn code_of_spoiled(&self, path: &str, fields: &[(&str, &str)], spoil: impl FnOnce(&str) -> String) -> i64 {
+        let mut sent = self.compose(path, fields);
+        sent.body = spoil(&sent.body);
+        let answer = envelope(self.send(&self.account, sent).await.unwrap()).await;
+        answer["code"].as_i64().unwrap()
+    }
+
+    async fn verify(&self, vin: &str, pin: &str) -> i64 {
+        let password = pin::encrypt(pin, &self.token);
+        self.code(VERIFY, &[("operatePassword", &password), ("vin", vin)]).await
+    }
+
     async fn write(&self, vin: &str, pin: &str, id: &str, content: &str) -> Value {
         let password = pin::encrypt(pin, &self.token);
         let fields = [
@@ -512,19 +525,8 @@ async fn a_command_is_accepted_carried_out_and_confirmed() {
         "not synchronised"
     );
     assert_eq!(client.code(SYNC, &[]).await, 0);
-    let password = pin::encrypt("1234", &client.token);
-    assert_eq!(
-        client
-            .code(VERIFY, &[("operatePassword", &password), ("vin", vin)])
-            .await,
-        0
-    );
-    assert_eq!(
-        client
-            .code(VERIFY, &[("operatePassword", &password), ("vin", running.vin(1))])
-            .await,
-        31
-    );
+    assert_eq!(client.verify(vin, "1234").await, 0);
+    assert_eq!(client.verify(running.vin(1), "1234").await, 31);
     assert_eq!(client.write(vin, "0000", "110", unlock).await["code"], 31);
     assert_eq!(client.write(vin, "1234", "110", "nonsense").await["code"], 39);
     let accepted = client.write(vin, "1234", "110", unlock).await;
@@ -555,6 +557,83 @@ async fn a_command_is_accepted_carried_out_and_confirmed() {
 }
 
 #[tokio::test]
+async fn a_write_needs_a_verified_pin_of_its_car_and_its_token() {
+    let running = Running::start(|options| options.cars = vec![CarKind::C10, CarKind::B10]).await;
+    let mut client = Client::sign_in(&running).await;
+    let (vin, other) = (running.vin(0), running.vin(1));
+    let lock = r#"{"value":"lock"}"#;
+    client.code(SYNC, &[]).await;
+    assert_eq!(client.write(vin, "1234", "110", lock).await["code"], 39);
+    assert_eq!(client.verify(other, "0420").await, 0);
+    assert_eq!(client.write(vin, "1234", "110", lock).await["code"], 39);
+    assert_eq!(client.verify(vin, "1234").await, 0);
+    for _ in 0..2 {
+        assert_eq!(client.write(vin, "1234", "110", lock).await["code"], 0);
+    }
+    let refreshed = client.call(REFRESH, &[("refreshToken", &client.refresh_token)]).await;
+    client.token = refreshed["data"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(client.write(vin, "1234", "110", lock).await["code"], 39);
+    assert_eq!(client.verify(vin, "1234").await, 0);
+    assert_eq!(client.write(vin, "1234", "110", lock).await["code"], 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn numbers_of_the_charging_history_are_numbers_and_texts_are_texts() {
+    let running = Running::start(|_| {}).await;
+    let client = Client::sign_in(&running).await;
+    let path = "charge/daily/detail/page";
+    let fields = [
+        ("vin", running.vin(1)),
+        ("timeZone", "GMT+01:00"),
+        ("startTime", "2026-09-01"),
+        ("endTime", "2026-09-21"),
+        ("pageNum", "1"),
+        ("pageSize", "10"),
+    ];
+    assert_eq!(client.code_of_spoiled(path, &fields, str::to_owned).await, 0);
+    for (good, bad) in [
+        (r#""pageNum":1"#, r#""pageNum":"1""#),
+        (r#""pageSize":10"#, r#""pageSize":"10""#),
+    ] {
+        let spoil = |body: &str| {
+            assert!(body.contains(good), "{body}");
+            body.replace(good, bad)
+        };
+        assert_eq!(client.code_of_spoiled(path, &fields, spoil).await, 39, "{bad}");
+    }
+    let start_as_number = fields.map(|(name, value)| (name, if name == "startTime" { "20260901" } else { value }));
+    assert_eq!(client.code(path, &start_as_number).await, 39);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_guest_names_a_car_by_its_number_and_does_not_sign_that() {
+    let running = Running::start(|options| options.speed = 20.0).await;
+    let client = Client::sign_in(&running).await;
+    let share = running.ordered("POST", "/shares", json!({"accepted": true})).await;
+    let shared = share["vin"].as_str().unwrap();
+    let status = "oversea/vehicle/v1/status/get/c10";
+    eventually("the share never arrived", async || {
+        client.code(status, &[("vin", shared)]).await == 0
+    })
+    .await;
+    let list = client.call(LIST, &[]).await["data"].clone();
+    let asked = async |vin: &str, id: &Value| {
+        let spoil = |body: &str| format!("{body}&carId={id}");
+        client.code_of_spoiled(status, &[("vin", vin)], spoil).await
+    };
+    let (own_id, shared_id) = (&list["bindcars"][1]["carId"], &list["sharedcars"][0]["carId"]);
+    assert_eq!(asked(shared, shared_id).await, 0);
+    assert_eq!(asked(shared, own_id).await, 39, "the number of another car");
+    assert_eq!(asked(running.vin(1), own_id).await, 39, "the owner's own car");
+    let id = shared_id.to_string();
+    let signed = client.code(status, &[("vin", shared), ("carId", &id)]).await;
+    assert_eq!(signed, 39);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_missing_right_is_refused() {
     let running = Running::start(|_| {}).await;
     let client = Client::sign_in(&running).await;
@@ -563,6 +642,7 @@ async fn a_missing_right_is_refused() {
     running.ordered("POST", &format!("/cars/{vin}/rights"), rights).await;
     let pin = &running.description.accounts[0].cars[2].pin;
     client.code(SYNC, &[]).await;
+    client.verify(vin, pin).await;
     assert_eq!(client.write(vin, pin, "230", r#"{"value":"0"}"#).await["code"], 40);
     assert_eq!(client.write(vin, pin, "120", r#"{"value":"true"}"#).await["code"], 0);
     assert_eq!(client.code(APPOINTMENT, &[("vin", vin), ("cmdId", "361")]).await, 40);
@@ -585,6 +665,14 @@ async fn a_car_shows_what_the_control_interface_asks_for() {
         .ordered("PATCH", &format!("/cars/{t03}/signals"), json!({"soc": 44, "speed": 7}))
         .await;
     assert_eq!(client.status("t03", t03).await["soc"], 44);
+    let path = format!("/cars/{c10}/signals");
+    running.ordered("PATCH", &path, json!({"interiorTemp": 30})).await;
+    assert_eq!(client.status("c10", c10).await["signal"]["1349"], 30);
+    let (status, answer) = running
+        .control("PATCH", &path, json!({"1204": 1, "interorTemp": 9}))
+        .await;
+    assert_eq!(status, 400);
+    assert!(answer["error"].as_str().unwrap().contains("interorTemp"), "{answer}");
     let served = json!({"signal": {"1204": "12"}, "odd": null});
     running
         .ordered("PUT", &format!("/cars/{c10}/status"), served.clone())
@@ -696,6 +784,7 @@ async fn commands_can_be_left_unconfirmed_or_refused() {
     let vin = running.vin(2);
     let pin = &running.description.accounts[0].cars[2].pin;
     client.code(SYNC, &[]).await;
+    client.verify(vin, pin).await;
     let unlock = r#"{"value":"unlock"}"#;
     running
         .ordered("POST", "/faults", json!({"kind": "command_refused"}))

@@ -107,12 +107,9 @@ pub async fn run(
     })
     .await?;
     let cloud = simulator.description().clone();
-    let mut settings = config::load(Sources {
-        overrides: overrides(&cloud, &mqtt, directory.path()),
-        ..Sources::default()
-    })
-    .map_err(super::WrongConfiguration)?
-    .settings;
+    let mut settings = config::load(sources(&cloud, &mqtt, directory.path())?)
+        .map_err(super::WrongConfiguration)?
+        .settings;
     // There is one bridge only, and somebody waits. Besides, the embedded broker gives a subscriber with acknowledgements
     // no more than a hundred retained messages; what Home Assistant's start makes us say again reaches it all the same.
     settings.mqtt.birth_delay_max = BIRTH_DELAY_MAX;
@@ -158,6 +155,18 @@ fn broker(given: Option<&str>) -> anyhow::Result<(String, String)> {
     anyhow::bail!("this build has no broker of its own: name one with --mqtt HOST:PORT")
 }
 
+/// Where the settings of the demo come from. Its own file says nothing; without one the demo would read that of the owner
+/// whose folder it runs in.
+fn sources(cloud: &simulator::Description, mqtt: &str, directory: &Path) -> anyhow::Result<Sources> {
+    let file = directory.join("config.yaml");
+    std::fs::write(&file, "").context("the demo's configuration cannot be written")?;
+    Ok(Sources {
+        config_file: Some(file),
+        overrides: overrides(cloud, mqtt, directory),
+        ..Sources::default()
+    })
+}
+
 /// The settings of the demo, as if they had been given on the command line.
 fn overrides(cloud: &simulator::Description, mqtt: &str, directory: &Path) -> Vec<(String, String)> {
     let accounts: Vec<_> = cloud
@@ -186,8 +195,43 @@ fn overrides(cloud: &simulator::Description, mqtt: &str, directory: &Path) -> Ve
         ("polling.parked_seconds", "5".to_owned()),
         ("polling.driving_seconds", "5".to_owned()),
         ("polling.charging_seconds", "5".to_owned()),
+        // Three cars read every five seconds are 52 000 requests a day.
+        ("polling.daily_requests", "100000".to_owned()),
         ("data_dir", path(&directory.join("data"))),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SimulatedClock;
+
+    #[test]
+    fn the_demo_reads_no_file_but_its_own_and_may_ask_as_often_as_it_wants_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let start = "2026-11-21T06:00:00Z".parse().unwrap();
+        let cloud = simulator::Description {
+            base_url: "https://127.0.0.1:1".to_owned(),
+            control_url: "http://127.0.0.1:2".to_owned(),
+            server_ca: "ca.pem".into(),
+            app_cert: "app_cert.pem".into(),
+            app_key: "app_key.pem".into(),
+            clock: SimulatedClock {
+                start,
+                wall_start: start,
+                factor: 1.0,
+            },
+            accounts: Vec::new(),
+        };
+        let sources = sources(&cloud, "127.0.0.1:1883", directory.path()).unwrap();
+        let file = sources.config_file.clone().unwrap();
+        assert_eq!(file.parent(), Some(directory.path()));
+        let settings = config::load(sources).unwrap().settings;
+        assert_eq!(settings.data_dir, directory.path().join("data"));
+        let polling = settings.polling;
+        let a_day_at_most = 3 * 24 * 3600 / polling.parked_seconds;
+        assert!(u64::from(polling.daily_requests) > a_day_at_most);
+    }
 }

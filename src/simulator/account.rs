@@ -1,5 +1,7 @@
 //! Accounts and their sessions. An account has one session: a new sign-in ends the one before, a refresh keeps it.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +52,8 @@ pub struct Session {
     pub certificate: CertificateDer<'static>,
     /// Whether the certificate was synchronised, which commands need.
     pub is_synced: bool,
+    /// The cars whose PIN was verified with the token in force.
+    pub verified: BTreeSet<String>,
 }
 
 impl Account {
@@ -110,6 +114,7 @@ pub fn sign_in(world: &mut World, call: &Call) -> Result<Success, Refusal> {
         device_id,
         certificate,
         is_synced: false,
+        verified: BTreeSet::new(),
     };
     let answer = json!({
         "id": account.id,
@@ -139,6 +144,8 @@ pub fn refresh(world: &mut World, call: &Call) -> Result<Success, Refusal> {
         session.token.clone_from(&token);
         session.expires = expires;
         session.refresh_token.clone_from(&refresh_token);
+        // The PIN was encrypted for the token before.
+        session.verified.clear();
     }
     Ok(json!({"token": token, "refreshToken": refresh_token}).into())
 }

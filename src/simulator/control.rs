@@ -109,7 +109,9 @@ async fn serve_own_status(State(cloud): State<Cloud>, Path(vin): Path<String>) -
 
 async fn patch_signals(State(cloud): State<Cloud>, Path(vin): Path<String>, body: Bytes) -> Outcome {
     let changes: Map<String, Value> = read(&body)?;
-    car(&mut cloud.world(), &vin)?.patch(&changes, cloud.clock.now());
+    car(&mut cloud.world(), &vin)?
+        .patch(&changes, cloud.clock.now())
+        .map_err(bad)?;
     done()
 }
 

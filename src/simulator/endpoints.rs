@@ -40,7 +40,9 @@ pub struct Endpoint {
     pub fields: &'static [&'static str],
     /// Fields it takes besides.
     pub optional: &'static [&'static str],
-    /// A field that real clients send without signing it.
+    /// Those of its fields that are numbers in a JSON body; all others are texts.
+    pub numbers: &'static [&'static str],
+    /// A field that the signature does not cover.
     pub unsigned: Option<&'static str>,
     /// What answers it.
     pub answer: fn(&mut World, &Call) -> Result<Success, Refusal>,
@@ -60,6 +62,7 @@ const fn row(
         names_p12_algorithm: true,
         fields,
         optional: &[],
+        numbers: &[],
         unsigned: None,
         answer,
     }
@@ -109,6 +112,7 @@ const ENDPOINTS: &[Endpoint] = &[
     ),
     Endpoint {
         body: BodyForm::Json,
+        numbers: &["pageNum", "pageSize"],
         ..row(
             "charge/daily/detail/page",
             &["vin", "timeZone", "startTime", "endTime", "pageNum", "pageSize"],

@@ -57,7 +57,13 @@ pub fn status(world: &mut World, call: &Call) -> Result<Success, Refusal> {
     if !SEGMENTS.contains(&call.segment.as_str()) {
         return Err(Refusal::NoSuchPath);
     }
-    let (car, _) = world.car_of(call, call.field("vin"))?;
+    let (car, role) = world.car_of(call, call.field("vin"))?;
+    // A guest may name a car by its number as well, and then it has to be the right one.
+    if let Some(id) = call.fields.get("carId")
+        && (role == Role::Owner || *id != car.car_id.to_string())
+    {
+        return Err(Refusal::Verification);
+    }
     if car.kind.segment() != call.segment {
         return Ok(json!({"signal": {}, "config": {}}).into());
     }

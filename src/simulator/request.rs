@@ -90,9 +90,24 @@ impl Request {
         (fields.len() == count).then_some(fields)
     }
 
+    /// Whether a JSON body writes its numbers as numbers, and its texts as texts. In a form all is text.
+    fn has_numbers_as_such(&self, endpoint: &Endpoint) -> bool {
+        if endpoint.body == BodyForm::Form {
+            return true;
+        }
+        let body = serde_json::from_slice::<serde_json::Map<String, Value>>(&self.body);
+        body.is_ok_and(|body| {
+            body.iter()
+                .all(|(name, value)| value.is_number() == endpoint.numbers.contains(&name.as_str()))
+        })
+    }
+
     /// Checks everything that can be checked before the endpoint itself looks at the request.
     pub fn check(&self, endpoint: &Endpoint, checks: &Checks<'_>) -> Result<Call, Refusal> {
-        let fields = self.fields().ok_or(Refusal::Verification)?;
+        let fields = self
+            .fields()
+            .filter(|_| self.has_numbers_as_such(endpoint))
+            .ok_or(Refusal::Verification)?;
         let base = self.base_fields(endpoint, checks)?;
         let account = match endpoint.caller {
             Caller::Anybody => None,
@@ -209,15 +224,12 @@ impl Request {
         let key = account
             .and_then(|index| checks.accounts[index].session.as_ref())
             .map(|session| &session.sign_key);
-        let matches = |without: Option<&str>| {
-            let signed = fields
-                .iter()
-                .filter(|(name, _)| Some(name.as_str()) != without)
-                .map(|(name, value)| (name.as_str(), value.as_str()));
-            let input = signature::input(base, signed);
-            sign == key.map_or_else(|| signature::sign_in(&input), |key| key.sign(&input))
-        };
-        matches(None) || endpoint.unsigned.is_some_and(|name| matches(Some(name)))
+        let signed = fields
+            .iter()
+            .filter(|(name, _)| Some(name.as_str()) != endpoint.unsigned)
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let input = signature::input(base, signed);
+        sign == key.map_or_else(|| signature::sign_in(&input), |key| key.sign(&input))
     }
 }
 

@@ -29,8 +29,8 @@ impl Car {
             }
             Effect::Trunk(open) => self.values.switch(TRUNK, open),
             Effect::BatteryHeating(on) => {
-                let heating = if self.kind == CarKind::T03 { 1.0 } else { 4.0 };
-                self.values.set(BATTERY_HEATING, if on { heating } else { 0.0 });
+                self.values.set(BATTERY_HEATING, if on { 4.0 } else { 0.0 });
+                self.values.switch(HEATER_STATE, on);
             }
             Effect::Climate(climate) => self.set_climate(&climate),
             Effect::ClimateOff { .. } => self.climate_off(),
@@ -47,7 +47,7 @@ impl Car {
             Effect::UnlockCharger => self.stop_charging(),
             Effect::Charge(true) if self.activity == Activity::Plugged => {
                 let dc = self.values.is_on(DC_PLUG);
-                self.start_charging(dc, now);
+                self.begin_charging(dc, now);
             }
             // Without a plug there is nothing to start.
             Effect::Charge(true) => {}
@@ -158,7 +158,7 @@ impl Car {
 
     fn stop_charging(&mut self) {
         if let Activity::Charging { dc } = self.activity {
-            self.plug_in(dc);
+            self.connect(dc);
         }
     }
 
@@ -316,6 +316,34 @@ mod tests {
         let after = car.status(seconds(1300));
         assert_eq!(after["signal"]["1816"], 0);
         assert_eq!(after["signal"]["1938"], 0);
+    }
+
+    #[test]
+    fn a_preparation_without_climate_ends_by_itself_too() {
+        let mut car = car(CarKind::C10);
+        send(
+            &mut car,
+            "360",
+            r#"{"seat_setting":{"driver":"3","copilot":"0","left_rear":"0","right_rear":"0","enable":true}}"#,
+        );
+        assert_eq!(car.status(seconds(60))["signal"]["2100"], 3);
+        assert_eq!(car.status(seconds(1300))["signal"]["2100"], 0);
+    }
+
+    #[test]
+    fn starting_and_stopping_a_charge_leaves_lock_and_doors_as_they_are() {
+        let mut car = car(CarKind::C10);
+        car.play(Scenario::Plugged, start());
+        let open = json!({"1298": 0, "1277": 1, "1281": 1});
+        car.patch(open.as_object().unwrap(), start()).unwrap();
+        for (ticket, charges, at, state) in [(1, true, 10, 2), (2, false, 100, 1)] {
+            car.command(ticket, Effect::Charge(charges), Compliance::Prompt, seconds(at));
+            let signals = car.status(seconds(at + 3))["signal"].clone();
+            assert_eq!(signals["1149"], state);
+            for (id, value) in open.as_object().unwrap() {
+                assert_eq!(signals[id], *value, "{id} after {charges}");
+            }
+        }
     }
 
     #[test]

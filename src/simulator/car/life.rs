@@ -25,16 +25,20 @@ const CLIMATE_POWER: f64 = 1.6;
 const RESTING_CURRENT: f64 = 0.4;
 
 impl Car {
-    /// Whether values change from frame to frame.
+    /// Whether values change from frame to frame, or will by themselves.
     pub(super) fn is_moving(&self) -> bool {
         matches!(self.activity, Activity::Driving { .. } | Activity::Charging { .. })
             || self.values.is_on(AC_ON)
+            || self.climate_until.is_some()
             || self.cabin_is_drifting()
     }
 
     /// Lets the car do something else from now on.
     pub(super) fn turn_to(&mut self, scenario: Scenario, now: Timestamp) {
         self.end_activity(now);
+        if scenario != Scenario::Offline {
+            self.heard = None;
+        }
         self.link = match scenario {
             Scenario::Asleep => Link::Asleep { since: now },
             Scenario::Offline => Link::Offline,
@@ -48,6 +52,9 @@ impl Car {
             }
             Scenario::Offline => {
                 // Whatever it did is the last that was heard of it, and nothing reaches it any more.
+                if self.heard.is_none() {
+                    self.heard = Some(self.frame(false));
+                }
                 self.pending.clear();
                 return;
             }
@@ -75,17 +82,31 @@ impl Car {
     }
 
     /// Plugged in without charging; whatever ran before has ended.
-    pub(super) fn plug_in(&mut self, dc: bool) {
+    fn plug_in(&mut self, dc: bool) {
         self.come_to_rest();
+        self.connect(dc);
+    }
+
+    /// Parked at a charger that delivers.
+    fn start_charging(&mut self, dc: bool, now: Timestamp) {
+        self.come_to_rest();
+        self.begin_charging(dc, now);
+    }
+
+    /// The plug is in and nothing flows. How the car stands besides is left as it is: a command may ask for no more.
+    pub(super) fn connect(&mut self, dc: bool) {
         self.activity = Activity::Plugged;
         self.values.switch(AC_PORT, !dc);
         self.values.switch(DC_PLUG, dc);
         self.values.set(CHARGE_STATE, 1.0);
+        self.values.set(CHARGE_MINUTES, 0.0);
+        self.values.set(CHARGE_COMPLETED, 0.0);
+        self.show_power(0.0);
     }
 
     /// Charging begins; the session in the diary with it.
-    pub(super) fn start_charging(&mut self, dc: bool, now: Timestamp) {
-        self.plug_in(dc);
+    pub(super) fn begin_charging(&mut self, dc: bool, now: Timestamp) {
+        self.connect(dc);
         self.activity = Activity::Charging { dc };
         self.diary.plugged_in(now, dc, self.position());
         self.show_charging(dc);
@@ -141,7 +162,7 @@ impl Car {
         self.consume((traction + climate) * hours);
         self.burn(step);
         self.show_power(traction + climate);
-        self.move_along(km + step);
+        self.move_on(step);
         self.diary.drove(now, step, (traction + climate) * hours);
         if self.values.number(SOC).max(self.values.number(SOC_PRECISE)) <= EMPTY {
             self.come_to_rest();
@@ -159,8 +180,10 @@ impl Car {
         self.values.set(FUEL_RANGE, left * KM_PER_MILLILITRE);
     }
 
-    fn move_along(&mut self, km: f64) {
-        let (latitude, longitude) = along_route(self.home, km);
+    /// Some kilometres further along the round, from where the last drive ended.
+    fn move_on(&mut self, km: f64) {
+        self.km_from_home += km;
+        let (latitude, longitude) = along_route(self.home, self.km_from_home);
         for (signal, degrees) in [
             (LATITUDE, latitude),
             (LATITUDE_ABSOLUTE, latitude.abs()),
@@ -366,6 +389,82 @@ mod tests {
         assert_eq!(signal(&mut car, "1298", after(20)), json!(1));
     }
 
+    /// Whether two positions are less than about 200 m apart.
+    fn is_near(one: (f64, f64), other: (f64, f64)) -> bool {
+        (one.0 - other.0).abs() < 0.002 && (one.1 - other.1).abs() < 0.002
+    }
+
+    #[test]
+    fn a_drive_goes_on_where_the_last_one_ended() {
+        let mut car = car(CarKind::C10);
+        let home = car.position();
+        car.play(Scenario::Drive, start());
+        car.play(Scenario::Park, after(10));
+        let parked = car.position();
+        assert!(!is_near(parked, home));
+        car.play(Scenario::Drive, after(20));
+        car.advance(after(20) + SignedDuration::from_secs(5));
+        assert_ne!(car.position(), parked);
+        assert!(is_near(car.position(), parked), "{parked:?} {:?}", car.position());
+    }
+
+    #[test]
+    fn a_drive_goes_on_from_where_the_car_was_put() {
+        for kind in [CarKind::T03, CarKind::C10] {
+            let mut car = car(kind);
+            car.play(Scenario::Drive, start());
+            car.play(Scenario::Park, after(10));
+            let rome = json!({"latitude": 41.9, "longitude": 12.5});
+            car.patch(rome.as_object().unwrap(), after(11)).unwrap();
+            car.play(Scenario::Drive, after(12));
+            car.advance(after(12) + SignedDuration::from_secs(5));
+            assert_ne!(car.position(), (41.9, 12.5));
+            assert!(is_near(car.position(), (41.9, 12.5)), "{:?}", car.position());
+        }
+    }
+
+    #[test]
+    fn a_position_that_gets_lost_does_not_move_the_car() {
+        for lost in [json!({"2": null, "3": null}), json!({"2": 0, "3": 0})] {
+            let mut car = car(CarKind::C10);
+            let home = car.position();
+            car.patch(lost.as_object().unwrap(), start()).unwrap();
+            car.play(Scenario::Drive, after(1));
+            car.advance(after(2));
+            assert!((car.position().0 - home.0).abs() < 0.1, "{:?}", car.position());
+        }
+    }
+
+    #[test]
+    fn every_model_still_charges_after_five_minutes() {
+        for kind in [CarKind::T03, CarKind::B10, CarKind::C10, CarKind::C10Reev] {
+            let mut car = car(kind);
+            let before = car.state_of_charge();
+            car.play(Scenario::ChargeAc, start());
+            car.advance(after(5));
+            assert_eq!(car.activity, Activity::Charging { dc: false }, "{kind:?}");
+            assert!(car.state_of_charge() > before, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_range_goes_on_from_what_a_car_says_at_first() {
+        for kind in [CarKind::T03, CarKind::B10, CarKind::C10, CarKind::C10Reev] {
+            let mut car = car(kind);
+            let readings = [RANGE, RANGE_LIVE, COMBINED_RANGE, DUMP_ENERGY];
+            let before = readings.map(|signal| car.values.number(signal));
+            car.play(Scenario::Drive, start());
+            car.advance(start() + SignedDuration::from_secs(5));
+            for (signal, before) in readings.into_iter().zip(before) {
+                let now = car.values.number(signal);
+                assert!(
+                    now <= before && now >= before * 0.985,
+                    "{kind:?} {signal:?}: {before}, {now}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn charging_stops_at_the_limit_with_the_plug_in() {
         let mut car = car(CarKind::C10);
@@ -408,5 +507,27 @@ mod tests {
         let last = car.status(after(3));
         car.play(Scenario::Offline, after(3));
         assert_eq!(car.status(after(300)), last);
+    }
+
+    #[test]
+    fn a_patch_wakes_a_sleeping_car_with_a_frame_of_its_own() {
+        let mut car = car(CarKind::B10);
+        car.play(Scenario::Asleep, start());
+        assert_eq!(car.status(after(30))["signal"], json!({}));
+        car.patch(json!({"1204": 40}).as_object().unwrap(), after(31)).unwrap();
+        assert_eq!(signal(&mut car, "1204", after(31)), json!(40));
+        assert_eq!(signal(&mut car, "sts", after(31)), after(31).as_millisecond());
+        assert_eq!(signal(&mut car, "sts", after(60)), after(60).as_millisecond());
+    }
+
+    #[test]
+    fn a_patch_of_a_car_without_coverage_is_seen_once_it_is_heard_of_again() {
+        let mut car = car(CarKind::B10);
+        car.play(Scenario::Offline, start());
+        let last = car.status(start());
+        car.patch(json!({"1204": 40}).as_object().unwrap(), after(1)).unwrap();
+        assert_eq!(car.status(after(2)), last);
+        car.play(Scenario::Park, after(3));
+        assert_eq!(signal(&mut car, "1204", after(3)), json!(40));
     }
 }

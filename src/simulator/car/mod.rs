@@ -24,7 +24,7 @@ use self::diary::Diary;
 use self::payload::Effect;
 use self::plan::ChargePlan;
 use self::profile::CarKind;
-use self::signals::{COLLECT_TIME, CREATE_TIME, Form, GATEWAY_TIME, SENT_AT, Values};
+use self::signals::{COLLECT_TIME, CREATE_TIME, Form, GATEWAY_TIME, SENT_AT, TIME_TEXT, Values};
 
 /// Time between two frames of a car at rest, and of one whose values move.
 const RESTING_CADENCE: SignedDuration = SignedDuration::from_secs(15);
@@ -127,9 +127,14 @@ pub struct Car {
     /// A time stamp that was patched in stays until something else happens.
     time_held: bool,
     served: Option<Value>,
+    /// The last frame of a car without coverage.
+    heard: Option<Value>,
     pending: Vec<Pending>,
     confirmed: Vec<u64>,
+    /// Where the round begins that all drives follow.
     home: (f64, f64),
+    /// How far along the round the car is.
+    km_from_home: f64,
     resting_cabin: f64,
     climate_until: Option<Timestamp>,
     /// The last turn a living car took.
@@ -149,9 +154,10 @@ impl Car {
             abilities: kind.abilities(),
             wrong_pins: 0,
             diary: Diary::with_past(car_id, kind.battery(), now),
-            plan: ChargePlan::default(),
+            plan: ChargePlan::of(kind),
             appointments: BTreeMap::new(),
             home: (values.number(signals::LATITUDE), values.number(signals::LONGITUDE)),
+            km_from_home: 0.0,
             resting_cabin: values.number(signals::CABIN),
             values,
             activity: Activity::Parked,
@@ -160,6 +166,7 @@ impl Car {
             frame_at: now,
             time_held: false,
             served: None,
+            heard: None,
             pending: Vec::new(),
             confirmed: Vec::new(),
             climate_until: None,
@@ -172,10 +179,15 @@ impl Car {
     /// The `data` object of a status answer.
     pub fn status(&mut self, now: Timestamp) -> Value {
         self.advance(now);
-        if let Some(served) = &self.served {
+        if let Some(served) = self.served.as_ref().or(self.heard.as_ref()) {
             return served.clone();
         }
         let silent = matches!(self.link, Link::Asleep { since } if now.duration_since(since) >= LAST_FRAME_KEPT);
+        self.frame(silent)
+    }
+
+    /// The newest frame as the cloud shows it, or that there is none any more.
+    fn frame(&self, silent: bool) -> Value {
         let mut data = Map::from_iter([
             ("privacyGPS".to_owned(), json!(1)),
             ("privacyData".to_owned(), json!(1)),
@@ -205,17 +217,37 @@ impl Car {
         self.served = None;
     }
 
-    /// Puts values into the car, as if they had come about by themselves just now.
-    pub fn patch(&mut self, changes: &Map<String, Value>, now: Timestamp) {
+    /// Puts values into the car, as if they had come about by themselves just now. The frame that has them goes up at
+    /// once, for which a sleeping car wakes up; a car without coverage keeps them until it is heard of again. The error
+    /// says which signal the car does not have.
+    pub fn patch(&mut self, changes: &Map<String, Value>, now: Timestamp) -> Result<(), String> {
+        if let Some(name) = self.values.unknown(changes) {
+            return Err(format!("this car has no signal {name:?}"));
+        }
         self.advance(now);
         self.served = None;
+        self.wake(now);
         self.stamp(now);
+        let before = self.position();
         self.values.patch(changes);
+        self.begin_round_here(before);
         self.time_held = ["sts", "collectTime", "collectTimeMs"]
             .iter()
             .any(|key| changes.contains_key(*key));
         if !self.values.is_on(signals::AC_ON) {
             self.resting_cabin = self.values.number(signals::CABIN);
+        }
+        Ok(())
+    }
+
+    /// If the car is not where it was before, the round begins where it is now. Without a fix, which two noughts mean
+    /// too, the car is nowhere else.
+    fn begin_round_here(&mut self, before: (f64, f64)) {
+        let latitude = self.values.reading(signals::LATITUDE);
+        let position = latitude.zip(self.values.reading(signals::LONGITUDE));
+        if let Some(position) = position.filter(|position| *position != before && *position != (0.0, 0.0)) {
+            self.home = position;
+            self.km_from_home = 0.0;
         }
     }
 
@@ -335,7 +367,7 @@ impl Car {
     fn stamp(&mut self, at: Timestamp) {
         self.frame_at = at;
         self.time_held = false;
-        let text = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let text = at.strftime(TIME_TEXT).to_string();
         let milliseconds = at.as_millisecond();
         self.values.set(SENT_AT, milliseconds as f64);
         self.values.set(GATEWAY_TIME, (milliseconds - 3360) as f64);

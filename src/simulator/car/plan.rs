@@ -25,12 +25,12 @@ pub struct ChargePlan {
     pub updated: String,
 }
 
-impl Default for ChargePlan {
-    /// Switched off, with a limit of 80 %.
-    fn default() -> Self {
+impl ChargePlan {
+    /// The plan a car comes with: switched off, with the limit of its model.
+    pub fn of(kind: CarKind) -> Self {
         Self {
             enabled: false,
-            limit: 80,
+            limit: kind.charge_limit(),
             start: "00:00".to_owned(),
             end: "08:00".to_owned(),
             days: "1,1,1,1,1,1,1".to_owned(),
@@ -39,9 +39,7 @@ impl Default for ChargePlan {
             updated: "2026-01-01 08:00:00".to_owned(),
         }
     }
-}
 
-impl ChargePlan {
     /// Config block 3 of the status.
     pub fn config(&self) -> Value {
         json!({

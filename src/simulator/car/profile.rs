@@ -39,6 +39,10 @@ pub struct Battery {
     pub consumption: f64,
 }
 
+/// State of charge that each model starts with, %, and how far that takes it, km.
+const FIRST_CHARGE: [f64; 4] = [85.0, 64.2, 71.4, 58.3];
+const FIRST_RANGE: [f64; 4] = [211.0, 278.0, 298.0, 84.0];
+
 impl CarKind {
     /// `carType` of the vehicle list; the range extender has none of its own.
     pub fn model(self) -> &'static str {
@@ -61,19 +65,26 @@ impl CarKind {
 
     /// Its battery.
     pub fn battery(self) -> Battery {
-        let row = |capacity, voltage, ac_power, dc_power, consumption| Battery {
+        let row = |capacity: f64, voltage, ac_power, dc_power| Battery {
             capacity,
             voltage,
             ac_power,
             dc_power,
-            consumption,
+            // What the car says at first and what it works out on the way are one calculation, so that the range is
+            // never seen to jump.
+            consumption: FIRST_CHARGE[self as usize] / 100.0 * capacity / FIRST_RANGE[self as usize],
         };
         match self {
-            Self::T03 => row(36.8, 348.0, 6.6, 45.0, 0.125),
-            Self::B10 => row(67.1, 392.0, 11.0, 140.0, 0.155),
-            Self::C10 => row(69.9, 396.0, 11.0, 84.0, 0.17),
-            Self::C10Reev => row(28.4, 360.0, 6.6, 65.0, 0.18),
+            Self::T03 => row(36.76, 348.0, 6.6, 45.0),
+            Self::B10 => row(67.1, 392.0, 11.0, 140.0),
+            Self::C10 => row(69.9, 396.0, 11.0, 84.0),
+            Self::C10Reev => row(28.4, 360.0, 6.6, 65.0),
         }
+    }
+
+    /// The state of charge it charges up to at first, %: above the one it starts with.
+    pub fn charge_limit(self) -> u8 {
+        if self == Self::T03 { 90 } else { 80 }
     }
 
     /// The values it starts with.
@@ -154,6 +165,11 @@ const fn all(t03: f64, b10: f64, c10: f64, reev: f64) -> [Initial; 4] {
     [n(t03), n(b10), n(c10), n(reev)]
 }
 
+const fn each(numbers: [f64; 4]) -> [Initial; 4] {
+    let [t03, b10, c10, reev] = numbers;
+    all(t03, b10, c10, reev)
+}
+
 const NO: Initial = Initial::Absent;
 const UNTIL_SENT: Initial = Initial::Text("");
 
@@ -169,12 +185,16 @@ const PROFILES: &[(Signal, [Initial; 4])] = &[
     (LATITUDE_ABSOLUTE, [NO, n(45.464211), n(45.471925), n(45.458733)]),
     (LONGITUDE_LEGACY, [NO, n(9.191383), n(9.182214), n(9.204876)]),
     (LATITUDE_LEGACY, [NO, n(45.464211), n(45.471925), n(45.458733)]),
-    (SOC, all(85.0, 64.0, 71.0, 58.0)),
-    (SOC_PRECISE, [NO, n(64.2), n(71.4), n(58.3)]),
+    (SOC, each(FIRST_CHARGE)),
+    (
+        SOC_PRECISE,
+        [NO, n(FIRST_CHARGE[1]), n(FIRST_CHARGE[2]), n(FIRST_CHARGE[3])],
+    ),
     (BATTERY_VOLTAGE, all(352.4, 395.1, 398.6, 361.9)),
     (BATTERY_CURRENT, all(0.0, 0.4, 0.4, 0.3)),
     (Signal::whole("1182", ""), [NO, n(16.0), n(17.0), n(15.0)]),
-    (BATTERY_HEATING, all(0.0, 0.0, 0.0, 0.0)),
+    (BATTERY_HEATING, numbered(0.0)),
+    (HEATER_STATE, named(n(0.0))),
     (DUMP_ENERGY, named(n(31_250.0))),
     (AC_PORT, numbered(0.0)),
     (DC_PLUG, all(0.0, 0.0, 0.0, 0.0)),
@@ -183,7 +203,7 @@ const PROFILES: &[(Signal, [Initial; 4])] = &[
     (CHARGE_COMPLETED, numbered(0.0)),
     (HEALTHY_CHARGE, numbered(0.0)),
     (Signal::whole("3737", ""), numbered(0.0)),
-    (RANGE, all(211.0, 278.0, 298.0, 84.0)),
+    (RANGE, each(FIRST_RANGE)),
     (RANGE_LIVE, [NO, n(281.0), n(301.0), n(86.0)]),
     (Signal::whole("3257", ""), [NO, n(434.0), n(420.0), n(145.0)]),
     (Signal::whole("3262", ""), numbered(1.0)),
@@ -292,7 +312,7 @@ const PROFILES: &[(Signal, [Initial; 4])] = &[
         named(Initial::Text("AA:BB:CC:DD:EE:FF")),
     ),
     (Signal::whole("", "hotspotState"), named(Initial::Flag(false))),
-    (CHARGE_LIMIT, named(n(80.0))),
+    (CHARGE_LIMIT, named(n(90.0))),
     (CHARGE_START, named(Initial::Text("00:00"))),
     (Signal::whole("3273", ""), numbered(100.0)),
     (Signal::whole("3366", ""), numbered(0.0)),
@@ -394,6 +414,19 @@ mod tests {
             assert_eq!(values.number(GEAR), 0.0);
             assert!(values.is_on(LOCKED));
             assert!(!values.is_on(CHARGE_STATE));
+        }
+    }
+
+    #[test]
+    fn every_car_starts_below_its_charge_limit_and_says_the_same_limit_everywhere() {
+        for kind in ALL {
+            let values = kind.values();
+            let limit = f64::from(kind.charge_limit());
+            assert!(values.number(SOC) < limit, "{kind:?}");
+            assert!(
+                !values.has(CHARGE_LIMIT) || values.number(CHARGE_LIMIT) == limit,
+                "{kind:?}"
+            );
         }
     }
 }

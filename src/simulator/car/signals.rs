@@ -5,7 +5,13 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
+
+/// How the named form writes a moment; without a zone, which here is UTC.
+pub const TIME_TEXT: &str = "%Y-%m-%d %H:%M:%S";
 
 /// One quantity a car can report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,50 @@ const TWINS: [(Signal, &[Signal]); 6] = [
     (LONGITUDE, &[LONGITUDE_ABSOLUTE, LONGITUDE_LEGACY]),
     (LATITUDE_ABSOLUTE, &[LATITUDE_LEGACY]),
     (LONGITUDE_ABSOLUTE, &[LONGITUDE_LEGACY]),
+];
+
+/// What the signal table calls signals that no car here sends under that name, and their numbers. Names that the T03 does
+/// send stand with their signals.
+const NAMES: [(&str, &str); 39] = [
+    ("preciseSoc", "100003"),
+    ("minBatteryTemp", "1182"),
+    ("batteryThermalRequest", "1186"),
+    ("acInputSlowCharge", "47"),
+    ("chargeCompleted", "3736"),
+    ("healthyChargeEnabled", "48"),
+    ("chargeScheduleCancelledOnce", "3737"),
+    ("liveRemainingRange", "2188"),
+    ("maxRange", "3257"),
+    ("rangeMode", "3262"),
+    ("expectedFuelMileage", "3259"),
+    ("expectedCombinedMileage", "3261"),
+    ("maxFuelRange", "3256"),
+    ("maxCombinedRange", "3258"),
+    ("vehicleState", "1944"),
+    ("parkingBrakeState", "1480"),
+    ("speedLimit", "6048"),
+    ("speedLimitUnit", "6047"),
+    ("speedLimitActive", "12054"),
+    ("acOperateMode", "1939"),
+    ("recirculationMode", "1943"),
+    ("windshieldDefrost", "1945"),
+    ("rearWindowHeating", "1946"),
+    ("climateMode", "3713"),
+    ("rapidCooling", "2669"),
+    ("rapidHeating", "2681"),
+    ("acSettingRight", "2184"),
+    ("interiorTemp", "1349"),
+    ("roofOpening", "1724"),
+    ("driverSeatHeating", "2100"),
+    ("passengerSeatHeating", "2118"),
+    ("driverSeatVentilation", "2101"),
+    ("passengerSeatVentilation", "2119"),
+    ("steeringWheelHeating", "1816"),
+    ("steeringWheelHeaterMinutes", "1624"),
+    ("vehicleSecurityActive", "1255"),
+    ("sentryMode", "3636"),
+    ("leftMirrorHeating", "49"),
+    ("rightMirrorHeating", "50"),
 ];
 
 /// Signals that only carry the size of a coordinate, not its sign.
@@ -96,17 +146,20 @@ impl Values {
 
     /// The present number, 0 when there is none: the physics of a car without a reading stands still.
     pub fn number(&self, signal: Signal) -> f64 {
+        self.reading(signal).unwrap_or_default()
+    }
+
+    /// The present number, if there is one.
+    pub fn reading(&self, signal: Signal) -> Option<f64> {
         let key = self.key(signal);
-        let sent = match self.wire.get(key) {
-            Some(Value::Number(number)) => number.as_f64().unwrap_or_default(),
-            Some(Value::Bool(flag)) => f64::from(u8::from(*flag)),
-            Some(Value::String(text)) => text.parse().unwrap_or_default(),
-            _ => 0.0,
+        let sent = match self.wire.get(key)? {
+            Value::Bool(flag) => f64::from(u8::from(*flag)),
+            value => numeric(value)?,
         };
-        match self.exact.get(key) {
+        Some(match self.exact.get(key) {
             Some(exact) if (round(*exact, signal.decimals) - sent).abs() < f64::EPSILON => *exact,
             _ => sent,
-        }
+        })
     }
 
     /// Whether a number is not 0.
@@ -140,8 +193,20 @@ impl Values {
         }
     }
 
-    /// Puts values in as given, under signal numbers or names, whichever the model uses; unknown keys are served as
-    /// they are. Readings that tell the same thing follow unless they are given themselves.
+    /// The first key of a patch that this car cannot take: neither a number nor the name of a signal in its form.
+    pub fn unknown<'a>(&self, changes: &'a Map<String, Value>) -> Option<&'a str> {
+        changes.keys().map(String::as_str).find(|key| !self.takes(key))
+    }
+
+    fn takes(&self, key: &str) -> bool {
+        // Signals that nobody has described have a number, too.
+        let is_number = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+        // What has no number is of no use to a car that answers in numbers.
+        is_number || known(key).is_some_and(|signal| self.form == Form::Named || !signal.id.is_empty())
+    }
+
+    /// Puts values in as given, under signal numbers or names, whichever the model uses; a number that nobody knows is
+    /// served as it is. Readings that tell the same thing follow unless they are given themselves.
     pub fn patch(&mut self, changes: &Map<String, Value>) {
         for (key, value) in changes {
             let signal = known(key);
@@ -149,12 +214,39 @@ impl Values {
             self.wire.insert(own.unwrap_or(key).to_owned(), value.clone());
         }
         for (signal, twins) in TWINS {
-            let Some(number) = given(changes, signal).and_then(Value::as_f64) else {
+            let Some(number) = given(changes, signal).and_then(numeric) else {
                 continue;
             };
             for twin in twins.iter().filter(|twin| given(changes, **twin).is_none()) {
                 self.set(*twin, if UNSIGNED.contains(twin) { number.abs() } else { number });
             }
+        }
+        self.patch_time(changes);
+    }
+
+    /// The T03 tells the time of a frame as text and as a number: whoever gives one of them means both.
+    fn patch_time(&mut self, changes: &Map<String, Value>) {
+        match (given(changes, COLLECT_TIME), given(changes, SENT_AT)) {
+            (Some(text), None) => match text.as_str().and_then(moment) {
+                Some(moment) => self.set(SENT_AT, moment.as_millisecond() as f64),
+                // A number beside it would be believed instead.
+                None => self.clear(SENT_AT),
+            },
+            (None, Some(number)) => {
+                let moment = numeric(number).and_then(|number| Timestamp::from_millisecond(number as i64).ok());
+                if let Some(moment) = moment {
+                    self.set_text(COLLECT_TIME, moment.strftime(TIME_TEXT).to_string());
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+
+    /// Leaves a signal the car has without a value.
+    fn clear(&mut self, signal: Signal) {
+        let key = self.key(signal);
+        if let Some(value) = self.wire.get_mut(key) {
+            *value = Value::Null;
         }
     }
 
@@ -166,13 +258,34 @@ impl Values {
     }
 }
 
+/// What a patch says of this signal. Given twice, the last word counts, as it does where it is put in.
 fn given(changes: &Map<String, Value>, signal: Signal) -> Option<&Value> {
-    changes.get(signal.id).or_else(|| changes.get(signal.named))
+    let last = changes.iter().rfind(|(key, _)| known(key) == Some(signal));
+    last.map(|(_, value)| value)
 }
 
 /// The signal with this number or name.
 fn known(key: &str) -> Option<Signal> {
-    super::profile::signals().find(|signal| signal.id == key || signal.named == key)
+    if key.is_empty() {
+        return None;
+    }
+    let id = NAMES.iter().find(|(name, _)| *name == key).map_or(key, |(_, id)| *id);
+    super::profile::signals().find(|signal| signal.id == id || signal.named == key)
+}
+
+/// The number a value means, be it sent as text.
+fn numeric(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+/// The moment a text of the named form means.
+fn moment(text: &str) -> Option<Timestamp> {
+    let local = DateTime::strptime(TIME_TEXT, text).ok()?;
+    Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 fn round(number: f64, decimals: u8) -> f64 {
@@ -197,7 +310,8 @@ pub const SOC: Signal = Signal::whole("1204", "soc");
 pub const SOC_PRECISE: Signal = Signal::decimal("100003", "", 1);
 pub const BATTERY_VOLTAGE: Signal = Signal::decimal("1177", "batteryVoltage", 1);
 pub const BATTERY_CURRENT: Signal = Signal::decimal("1178", "batteryCurrent", 1);
-pub const BATTERY_HEATING: Signal = Signal::whole("1186", "ptcState");
+pub const BATTERY_HEATING: Signal = Signal::whole("1186", "");
+pub const HEATER_STATE: Signal = Signal::whole("", "ptcState");
 pub const DUMP_ENERGY: Signal = Signal::whole("", "dumpEnergy");
 pub const AC_PORT: Signal = Signal::whole("47", "");
 pub const DC_PLUG: Signal = Signal::whole("1197", "dcInputFastCharge");
@@ -299,12 +413,97 @@ mod tests {
         named.set(SOC, 70.6);
         patch(
             &mut named,
-            &json!({"1204": 55, "driverDoorLockStatus": false, "new": "x"}),
+            &json!({"1204": 55, "driverDoorLockStatus": false, "99999": "x"}),
         );
         assert_eq!(named.wire()["soc"], 55);
         assert_eq!(named.number(SOC), 55.0);
         assert_eq!(named.wire()["driverDoorLockStatus"], false);
-        assert_eq!(named.wire()["new"], "x");
+        assert_eq!(named.wire()["99999"], "x");
+    }
+
+    /// Names that the table gives to the absolute coordinates and the T03 to its position, which is the signed one here.
+    const OF_THE_POSITION: [&str; 2] = ["longitude", "latitude"];
+
+    /// Number and name of every row of the signal table that has both.
+    fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let table = include_str!("../../../tests/data/protocol/signals.csv");
+        // The first columns carry no quotes.
+        let cells = table.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+        let both = cells.map(|cells| (cells[0], cells[2]));
+        both.filter(|(id, name)| !name.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && !id.is_empty())
+    }
+
+    #[test]
+    fn every_name_of_the_signal_table_leads_to_its_number() {
+        let mut count = 0;
+        for (id, name) in rows() {
+            // Client A mixes the wheels up; the T03 has them by their right names.
+            if name.ends_with(" (A)") || OF_THE_POSITION.contains(&name) {
+                continue;
+            }
+            assert_eq!(known(name).map(|signal| signal.id), Some(id), "{name}");
+            count += 1;
+        }
+        assert!(count > 70, "{count}");
+        for pair in NAMES {
+            assert!(rows().any(|(id, name)| (name, id) == pair), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_table_reaches_a_car_that_answers_in_numbers() {
+        let mut values = super::super::profile::CarKind::B10.values();
+        let changes = json!({"interiorTemp": 30, "batteryThermalRequest": 4, "preciseSoc": 49.8});
+        assert_eq!(values.unknown(changes.as_object().unwrap()), None);
+        patch(&mut values, &changes);
+        assert_eq!(values.wire()["1349"], 30);
+        assert_eq!(values.wire()["1186"], 4);
+        assert_eq!(values.wire()["1204"], 50);
+        assert!(!values.wire().contains_key("interiorTemp"));
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_to_the_car_is_found() {
+        let unknown = |form, changes: Value| {
+            let changes = changes.as_object().unwrap().clone();
+            Values::new(form).unknown(&changes).map(str::to_owned)
+        };
+        let found = |name: &str| Some(name.to_owned());
+        assert_eq!(unknown(Form::Numbered, json!({"soc": 1, "sco": 2})), found("sco"));
+        assert_eq!(unknown(Form::Named, json!({"": 2})), found(""));
+        // Only the T03 knows it, and it has no number.
+        assert_eq!(unknown(Form::Numbered, json!({"outdoorTemp": 9})), found("outdoorTemp"));
+        assert_eq!(
+            unknown(Form::Named, json!({"outdoorTemp": 9, "sts": 1, "99999": 1})),
+            None
+        );
+    }
+
+    #[test]
+    fn a_number_given_as_text_takes_its_twin_along() {
+        let mut values = values(Form::Numbered);
+        patch(&mut values, &json!({"1204": "55"}));
+        assert_eq!(values.wire()["1204"], "55");
+        assert_eq!(values.wire()["100003"], 55.0);
+    }
+
+    #[test]
+    fn the_two_times_of_a_named_frame_follow_each_other() {
+        let mut values = values(Form::Named);
+        values.declare(SENT_AT, json!(1));
+        values.declare(COLLECT_TIME, json!("2026-01-01 00:00:00"));
+        patch(&mut values, &json!({"collectTime": "2026-09-21 14:13:23"}));
+        assert_eq!(values.wire()["collectTimeMs"], 1_790_000_003_000_i64);
+        patch(&mut values, &json!({"collectTimeMs": 1_790_000_063_000_i64}));
+        assert_eq!(values.wire()["collectTime"], "2026-09-21 14:14:23");
+        patch(&mut values, &json!({"collectTime": "some day"}));
+        assert_eq!(values.wire()["collectTime"], "some day");
+        assert_eq!(values.wire()["collectTimeMs"], Value::Null);
+        patch(
+            &mut values,
+            &json!({"collectTime": "2020-01-01 00:00:00", "collectTimeMs": 7}),
+        );
+        assert_eq!(values.wire()["collectTimeMs"], 7);
     }
 
     #[test]
