@@ -22,6 +22,8 @@ const WRONG_USAGE: u8 = 2;
 
 #[derive(Parser)]
 #[command(name = "leapmotor2mqtt", version, about, disable_help_subcommand = true)]
+// A flag before a command would be one of `run`, and lost.
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -145,8 +147,8 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             complain(&format!("{error:#}"));
-            let usage = error.downcast_ref::<app::WrongConfiguration>().is_some();
-            ExitCode::from(if usage { WRONG_USAGE } else { 1 })
+            let is_misuse = error.is::<app::WrongConfiguration>() || error.is::<app::WrongUsage>();
+            ExitCode::from(if is_misuse { WRONG_USAGE } else { 1 })
         }
     }
 }

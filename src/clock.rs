@@ -37,11 +37,6 @@ impl Clock {
         Self { simulated: Some(clock) }
     }
 
-    /// Whether it is simulated.
-    pub fn is_simulated(&self) -> bool {
-        self.simulated.is_some()
-    }
-
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         let wall = Timestamp::now();

@@ -16,6 +16,9 @@ use support::world::World;
 const VECTORS: &str = include_str!("data/protocol/vectors.json");
 const ENTITIES: &str = include_str!("data/ha-entities.csv");
 
+/// A simulated clock that does not run.
+const STANDING_CLOCK: &str = r#"{"start": "2026-11-21T06:00:00Z", "wall_start": "2026-11-21T06:00:00Z", "factor": 0}"#;
+
 /// What a command printed and how it ended.
 #[derive(Debug)]
 struct Said {
@@ -89,6 +92,14 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["entities", "--format", "xml"], "xml"),
         (&["simulate", "--car", "Z99"], "Z99"),
         (&["demo", "--mqtt"], "--mqtt"),
+        (&["--config", "config.yaml", "purge"], "'purge' cannot be used with"),
+        (&["simulate", "--dir", "cloud", "--accounts", "0"], "account"),
+        (&["simulate", "--dir", "cloud", "--speed", "0"], "speed 0"),
+        (&["simulate", "--dir", "cloud", "--listen", "0.0.0.0:0"], "0.0.0.0:0"),
+        (
+            &["run", "--simulated-clock", "clock.json"],
+            "cloud.base_url is not on this machine",
+        ),
     ] {
         let said = say(arguments);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
@@ -183,6 +194,48 @@ fn an_unknown_setting_is_named_with_its_file_and_the_nearest_known_one() {
             .assert_one_line_of_error(2, &["mqtt.hots", "mine.yaml", "mqtt.host"]);
     }
     say_in(directory.path(), &["run", "--config", "absent.yaml"], "").assert_one_line_of_error(2, &["absent.yaml"]);
+    // Without a command it is that of `run`.
+    say_in(directory.path(), &["--config", "absent.yaml"], "").assert_one_line_of_error(2, &["absent.yaml"]);
+}
+
+#[test]
+fn what_settings_name_is_looked_at_before_anything_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let ends = |settings: &str, words: &[&str]| {
+        std::fs::write(directory.path().join("mine.yaml"), settings).unwrap();
+        for command in ["run", "purge"] {
+            say_in(directory.path(), &[command, "--config", "mine.yaml"], "").assert_one_line_of_error(2, words);
+        }
+    };
+    let broker = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(directory.path().join("ca.pem"), broker.cert.pem()).unwrap();
+    std::fs::write(directory.path().join("empty.pem"), "").unwrap();
+    ends(
+        "mqtt: {tls: {ca: gone.pem}}",
+        &["mine.yaml: `mqtt.tls.ca`: gone.pem", "No such file"],
+    );
+    ends(
+        "mqtt: {tls: {ca: ca.pem, client_cert: ca.pem, client_key: empty.pem}}",
+        &["mine.yaml: `mqtt.tls.client_key`: empty.pem"],
+    );
+    ends("vault_key: short", &["mine.yaml: `vault_key`", "32 bytes"]);
+    assert!(!directory.path().join("data").exists());
+}
+
+#[test]
+fn a_simulated_clock_that_is_none_is_wrong_usage() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = "cloud: {base_url: 'https://127.0.0.1:1'}";
+    std::fs::write(directory.path().join("config.yaml"), settings).unwrap();
+    for content in [None, Some("no clock"), Some(STANDING_CLOCK)] {
+        if let Some(content) = content {
+            std::fs::write(directory.path().join("clock.json"), content).unwrap();
+        }
+        for command in ["run", "check"] {
+            say_in(directory.path(), &[command, "--simulated-clock", "clock.json"], "")
+                .assert_one_line_of_error(2, &["--simulated-clock clock.json: "]);
+        }
+    }
 }
 
 /// A world, and the answer of `check` after the configuration was changed.
@@ -393,4 +446,46 @@ async fn a_check_leaves_its_session_to_the_bridge_and_does_not_disturb_one_that_
         bridge.log()
     );
     assert_eq!(world.count("/acct/v1/login").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_signs_in_only_where_the_kept_session_is_gone_and_within_the_ration() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let world = World::with_arguments(&["--car", "T03"]);
+    let configuration = world.configuration(broker.port());
+    assert_eq!(check(&world, &configuration).code, Some(0));
+
+    let list = |code: i64| json!({"kind": "code", "path": "/vehicle/v1/list", "code": code});
+    world.order(list(39)).await;
+    let troubled = check(&world, &configuration);
+    assert_eq!(troubled.code, Some(1), "{troubled:?}");
+    assert!(troubled.out.contains("FAIL kept session"), "{troubled:?}");
+
+    world.order(list(3)).await;
+    for _ in 0..2 {
+        let refreshed = check(&world, &configuration);
+        assert!(refreshed.out.contains("the kept session is good"), "{refreshed:?}");
+    }
+    assert_eq!(world.count("/token/refresh").await, 1);
+
+    world.order(json!({"kind": "evict"})).await;
+    let rationed = check(&world, &configuration);
+    assert!(rationed.out.contains("FAIL sign-in"), "{rationed:?}");
+    assert!(rationed.out.contains("Check again after"), "{rationed:?}");
+    assert_eq!(world.count("/acct/v1/login").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_pins_the_certificate_of_the_cloud_although_the_sign_in_fails() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let world = World::with_cars(&["T03"]);
+    let mut configuration = world.configuration(broker.port());
+    configuration["cloud"].as_object_mut().unwrap().remove("server_ca");
+    configuration["accounts"][0]["password"] = json!("wrong-password");
+    let said = check(&world, &configuration);
+    assert!(said.out.contains("FAIL sign-in"), "{said:?}");
+    let pin = std::fs::read_to_string(world.directory.path().join("data/server-pin.json")).unwrap();
+    let pin: Value = serde_json::from_str(&pin).unwrap();
+    assert_eq!(pin["data"]["base_url"], world.cloud["base_url"]);
+    assert!(pin["data"]["fingerprint"].is_string(), "{pin}");
 }

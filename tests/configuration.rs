@@ -95,7 +95,11 @@ fn the_example_loads_as_it_stands() {
     };
     let loaded = load(sources).unwrap();
     assert!(loaded.settings.accounts.is_empty());
-    assert_eq!(loaded.warnings, Vec::<String>::new(), "the example holds no secrets");
+    assert_eq!(
+        loaded.warnings,
+        Vec::<String>::new(),
+        "the example holds no secrets and asks for nothing that is not there yet"
+    );
 }
 
 #[test]
@@ -139,8 +143,10 @@ fn every_default_can_be_given_by_its_variable() {
             .environment
             .extend(default.map(|default| (variable(row), default)));
     }
+    let loaded = case.load();
+    assert_eq!(loaded.warnings, Vec::<String>::new(), "the defaults ask for nothing");
     assert_eq!(
-        format!("{:?}", case.settings()),
+        format!("{:?}", loaded.settings),
         format!("{:?}", Case::yaml("").settings())
     );
 }
@@ -297,13 +303,18 @@ fn a_single_place_of_a_list_can_be_changed_from_the_environment() {
 fn a_secret_can_be_read_from_a_file() {
     let case = Case::yaml("mqtt: {password: low}");
     let file = case.file("secret", "0123\n").display().to_string();
-    let case = case.with(&[("MQTT__PASSWORD_FILE", &file), ("VAULT_KEY_FILE", &file)]);
+    let vault_key = "07".repeat(32);
+    let key_file = case.file("key", &format!("{vault_key}\n")).display().to_string();
+    let case = case.with(&[("MQTT__PASSWORD_FILE", &file), ("VAULT_KEY_FILE", &key_file)]);
     let settings = case.settings();
     assert_eq!(plain(&settings.mqtt.password), Some("0123"));
     let KeySource::Given { key, origin } = settings.vault_key else {
         panic!("the key was given")
     };
-    assert_eq!((key.expose_secret(), origin), ("0123", format!("file {file}")));
+    assert_eq!(
+        (key.expose_secret(), origin),
+        (vault_key.as_str(), format!("file {key_file}"))
+    );
 
     case.file("secret", "\n");
     case.fails_with(&["LEAPMOTOR2MQTT_MQTT__PASSWORD_FILE", "mqtt.password_file", "empty"]);
@@ -360,6 +371,10 @@ fn a_value_of_the_wrong_kind_is_named_with_its_source_and_what_was_expected() {
     Case::yaml("\"mqtt\\nx\": 1\n").fails_with(&["`mqtt x`"]);
     Case::yaml("mqtt: {port: \"1\\n2\"}").fails_with(&["`mqtt.port`", "`1 2`"]);
     Case::yaml("currency: euro").fails_with(&["`currency`", "EUR"]);
+    for key in ["short".to_owned(), "0".repeat(66)] {
+        Case::yaml(&format!("vault_key: '{key}'")).fails_with(&["config.yaml", "`vault_key`", "32 bytes in base64"]);
+    }
+    Case::environment(&[("VAULT_KEY", "AAAA")]).fails_with(&["LEAPMOTOR2MQTT_VAULT_KEY", "`vault_key`"]);
 }
 
 #[test]
@@ -372,6 +387,41 @@ fn settings_that_do_not_fit_together_are_refused() {
     Case::yaml("mqtt: {tls: {client_cert: x}}").fails_with(&["config.yaml", "`mqtt.tls.client_key`"]);
     Case::yaml("cloud: {server_ca: x, server_identity: system_roots}").fails_with(&["`cloud.server_identity`"]);
     Case::yaml("mqtt: {host: a, host: b}").fails_with(&["`mqtt.host`", "once"]);
+}
+
+#[test]
+fn a_certificate_of_the_cloud_is_pinned_by_its_fingerprint_however_that_is_written() {
+    let identity = |yaml: &str| Case::yaml(yaml).settings().cloud.server_identity;
+    let pinned = ServerIdentity::Pinned([0xab; 32]);
+    for text in ["ab".repeat(32), "AB".repeat(32), "AB:".repeat(31) + "ab"] {
+        assert_eq!(identity(&format!("cloud: {{pinned_certificate: '{text}'}}")), pinned);
+        let from_environment = Case::environment(&[("CLOUD__PINNED_CERTIFICATE", &text)]).settings();
+        assert_eq!(from_environment.cloud.server_identity, pinned, "{text}");
+        let with_rule = format!("cloud: {{pinned_certificate: '{text}', server_identity: pinned_on_first_use}}");
+        assert_eq!(identity(&with_rule), pinned);
+    }
+    assert_eq!(
+        identity("cloud: {pinned_certificate: ''}"),
+        ServerIdentity::PinnedOnFirstUse
+    );
+}
+
+#[test]
+fn a_pinned_certificate_that_is_none_or_that_another_rule_excludes_is_refused() {
+    let key = "`cloud.pinned_certificate`";
+    for wrong in ["abcd", &"xy".repeat(32), &"ab".repeat(33)] {
+        let case = Case::yaml(&format!("cloud: {{pinned_certificate: '{wrong}'}}"));
+        case.fails_with(&["config.yaml", key, "64 hexadecimal digits"]);
+    }
+    let digest = "ab".repeat(32);
+    for (other, part) in [
+        ("server_ca: ca.pem", "`cloud.server_ca`"),
+        ("server_identity: system_roots", "`cloud.server_identity`"),
+        ("server_identity: dangerously_off", "`cloud.server_identity`"),
+    ] {
+        let case = Case::yaml(&format!("cloud: {{pinned_certificate: '{digest}', {other}}}"));
+        case.fails_with(&["config.yaml", key, "absent", part]);
+    }
 }
 
 #[test]
@@ -449,16 +499,79 @@ fn a_readable_file_with_secrets_is_warned_about() {
 }
 
 #[test]
+fn a_readable_file_with_a_single_secret_is_warned_about_too() {
+    let case = Case::yaml("");
+    let file = case.file("password", "hunter2");
+    let named = file.display().to_string();
+    let case = case.with(&[("MQTT__PASSWORD_FILE", &named), ("ACCOUNTS__0__PASSWORD_FILE", &named)]);
+    let mut case = case.with(&[("ACCOUNTS__0__USERNAME", "owner@example.com")]);
+    let warnings = |case: &Case, mode: u32| {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        case.load().warnings
+    };
+    for mode in [0o644, 0o640] {
+        let said = warnings(&case, mode);
+        assert!(
+            matches!(&said[..], [line] if line.contains(&named) && line.contains("chmod 600")),
+            "{said:?}"
+        );
+    }
+    assert_eq!(warnings(&case, 0o600), Vec::<String>::new());
+    // The folder of an add-on is shared with the owner's editor.
+    case.sources.addon_options = Some(case.file("options.json", "{}"));
+    assert_eq!(warnings(&case, 0o644), Vec::<String>::new());
+}
+
+#[test]
+fn a_section_that_this_version_does_nothing_with_is_said_once() {
+    let said = |yaml: &str| Case::yaml(yaml).load().warnings;
+    for (yaml, section) in [
+        ("history: {database: trips.db}", "history"),
+        (
+            "telegram: {enabled: true, token: '1:x', api_url: 'http://x'}",
+            "telegram",
+        ),
+        ("admin: {session_days: 3, trusted_proxies: [10.0.0.1]}", "admin"),
+        ("hooks: {car_unlocked: notify, charge_ended: notify}", "hooks"),
+        ("currency: USD", "currency"),
+    ] {
+        let said = said(yaml);
+        let names = |line: &String| line.contains("config.yaml") && line.contains(&format!("`{section}` is set"));
+        assert!(matches!(&said[..], [line] if names(line)), "{yaml}: {said:?}");
+    }
+    let several = Case::yaml("currency: USD").with(&[("HOOKS__CAR_UNLOCKED", "notify")]);
+    assert_eq!(several.load().warnings.len(), 2);
+    let token = Case::yaml("");
+    let file = token.file("token", "1:x");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let token = token.with(&[("TELEGRAM__TOKEN_FILE", &file.display().to_string())]);
+    let said_of_token = token.load().warnings;
+    assert!(
+        matches!(&said_of_token[..], [line] if line.contains("TELEGRAM__TOKEN_FILE") && line.contains("`telegram`")),
+        "{said_of_token:?}"
+    );
+
+    for yaml in [
+        "history: {enabled: true, database: history.db}",
+        "{history: {enabled: false}, alerts: {enabled: false}, admin: {enabled: false}}",
+        "{hooks: {}, admin: {trusted_proxies: []}, currency: ''}",
+        "language: de",
+    ] {
+        assert_eq!(said(yaml), Vec::<String>::new(), "{yaml}");
+    }
+}
+
+#[test]
 fn settings_never_print_a_secret() {
+    let vault_key = "07".repeat(32);
     let yaml = format!(
-        "accounts: [{{username: a, password: hunter2, cars: [{{vin: {VIN}, pin: 987123}}]}}]\nvault_key: hunter2"
+        "accounts: [{{username: a, password: hunter2, cars: [{{vin: {VIN}, pin: 987123}}]}}]\nvault_key: '{vault_key}'"
     );
     let settings = Case::yaml(&yaml).settings();
     let shown = format!("{settings:?}");
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("987123") && !shown.contains(VIN),
-        "{shown}"
-    );
+    for hidden in ["hunter2", "987123", VIN, &vault_key] {
+        assert!(!shown.contains(hidden), "{shown}");
+    }
     assert_eq!(settings.secrets().len(), 3);
 }
 
@@ -478,7 +591,15 @@ fn the_fixed_keys_mean_what_they_say() {
     );
     assert!(settings.cloud.loopback_only);
     let tls = settings.mqtt.tls.unwrap();
-    assert_eq!(tls.client, Some(("c.pem".into(), "k.pem".into())));
+    let (certificate, key) = tls.client.unwrap();
+    for (file, path, name) in [
+        (tls.ca.unwrap(), "ca.pem", "mqtt.tls.ca"),
+        (certificate, "c.pem", "mqtt.tls.client_cert"),
+        (key, "k.pem", "mqtt.tls.client_key"),
+    ] {
+        assert_eq!((file.path.as_path(), file.key), (Path::new(path), name));
+        assert!(file.origin.ends_with("config.yaml"), "{}", file.origin);
+    }
     assert_eq!(settings.commands.spacing, Duration::from_secs(3));
     assert_eq!(settings.time_zone.iana_name(), Some("Europe/Rome"));
     assert_eq!(settings.history.database, Path::new("/data/history.db"));

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use leapmotor2mqtt::config::keys::{ENVIRONMENT_PREFIX, KEYS, variable};
 use leapmotor2mqtt::homeassistant::{Format, table};
+use leapmotor2mqtt::vehicle::command::registry::COMMANDS;
 
 /// Where a page is found by those who read it elsewhere.
 const ONLINE: &str = "https://github.com/leapmotor2mqtt/leapmotor2mqtt/blob/main/";
@@ -120,6 +121,16 @@ fn every_command_that_a_page_names_exists() {
         }
     }
     assert!(seen > 10, "only {seen} commands were found in the pages");
+}
+
+#[test]
+fn the_answer_of_check_that_a_page_shows_counts_all_commands() {
+    let page = fs::read_to_string(root("docs/first-five-minutes.md")).unwrap();
+    let counted = format!(" of {} commands offered", COMMANDS.len());
+    assert!(
+        page.contains(&counted),
+        "docs/first-five-minutes.md does not say{counted}"
+    );
 }
 
 #[test]

@@ -305,6 +305,16 @@ fn workflows_run_what_exists_and_nothing_that_can_change_under_its_name() {
 }
 
 #[test]
+fn the_job_of_the_tests_may_do_what_the_check_of_the_image_does() {
+    let workflow = yaml(".github/workflows/test.yml");
+    let options = workflow["jobs"]["test"]["container"]["options"].as_str().unwrap();
+    // Mounts in namespaces of its own, and their loopback device.
+    for right in ["SYS_ADMIN", "NET_ADMIN"] {
+        assert!(options.contains(&format!("--cap-add {right}")), "{right}: {options}");
+    }
+}
+
+#[test]
 fn workflows_have_no_right_that_a_job_did_not_ask_for() {
     for file in WORKFLOWS {
         let workflow = yaml(file);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::outfit::mqtt_settings;
-use super::{Logging, Start, log_for_people, start_logging};
+use super::{Logging, Start, load, log_for_people, start_logging};
 use crate::addon::{AddOn, Broker, Follower, HEALTH, Supervisor, SupervisorError};
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Loaded, MqttTls, Settings, Sources};
@@ -40,7 +40,7 @@ pub async fn usable_settings(
     addon: &AddOn,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<(Settings, Logging)>> {
-    let (loaded, logging) = match config::load(start.sources()) {
+    let (loaded, logging) = match load(start) {
         Ok(loaded) => {
             let logging = start_logging(loaded.settings.log, Redactor::default())?;
             (loaded, logging)
@@ -69,7 +69,7 @@ async fn wait(start: &Start, mut problem: ConfigError, cancel: &CancellationToke
             () = cancel.cancelled() => break None,
             () = tokio::time::sleep(RETRY) => {}
         }
-        match config::load(start.sources()) {
+        match load(start) {
             Ok(loaded) => break Some(loaded),
             Err(same) if same == problem => {}
             Err(other) => {

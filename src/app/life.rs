@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -36,6 +36,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_millis(2500);
 /// How long the last documents may take to reach the disk. All three together stay below five seconds.
 const LAST_DOCUMENTS: Duration = Duration::from_secs(1);
+/// What is said when the writer of documents panicked.
+const WRITER_DIED: &str = "the writer of documents died";
 
 /// What a bridge goes by.
 #[derive(Clone)]
@@ -59,7 +61,7 @@ pub async fn bridge(setup: Setup, cancel: CancellationToken) -> anyhow::Result<E
     // The Supervisor starts an add-on again only if its owner switched the watchdog on.
     let starts_itself = setup.addon.is_some();
     let life = async || live(setup.clone(), &health, cancel.clone()).await;
-    let ending = supervise(life, starts_itself).await;
+    let ending = supervise(life, starts_itself, &cancel).await;
     watching.cancel();
     watched.await.context("the monitor died")?;
     ending
@@ -68,13 +70,15 @@ pub async fn bridge(setup: Setup, cancel: CancellationToken) -> anyhow::Result<E
 /// One life after the other, as often as that is allowed. A restart that was asked for is left to whoever supervises the
 /// process, unless nobody does.
 async fn supervise(
-    mut life: impl AsyncFnMut() -> anyhow::Result<Ending>,
+    mut life: impl AsyncFnMut() -> anyhow::Result<Ended>,
     starts_itself: bool,
+    cancel: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let begun = std::time::Instant::now();
     let mut restarts = Restarts::default();
     loop {
-        match life().await? {
+        let ended = life().await?;
+        match ended.how {
             Ending::Told => return Ok(ExitCode::SUCCESS),
             Ending::AskedToRestart if starts_itself => {}
             Ending::AskedToRestart => return Ok(ExitCode::FAILURE),
@@ -84,7 +88,24 @@ async fn supervise(
                 return Ok(ExitCode::FAILURE);
             }
         }
+        // Two that write the same documents would spoil each other's. However long the disk takes: nothing can be done
+        // without it, and being told to stop ends the wait.
+        if let Some(writer) = ended.left_behind {
+            warn!("waiting for the disk before anything is started again");
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(ExitCode::SUCCESS),
+                written = writer => written.context(WRITER_DIED)?,
+            }
+        }
     }
+}
+
+/// A life of the bridge that is over.
+struct Ended {
+    /// How it ended.
+    how: Ending,
+    /// The writer of documents, if it still waits for the disk.
+    left_behind: Option<JoinHandle<()>>,
 }
 
 /// How a life of the bridge ended.
@@ -98,7 +119,7 @@ enum Ending {
     PartDied,
 }
 
-async fn live(setup: Setup, health: &Health, cancel: CancellationToken) -> anyhow::Result<Ending> {
+async fn live(setup: Setup, health: &Health, cancel: CancellationToken) -> anyhow::Result<Ended> {
     let Setup {
         settings,
         clock,
@@ -169,9 +190,14 @@ async fn live(setup: Setup, health: &Health, cancel: CancellationToken) -> anyho
         GARAGE,
         outfit::garage(settings, channels, clock, store, vault, health.clone(), working.clone()),
     ));
-    let written = tokio::spawn(writer.run(writing.clone()));
+    let last_documents = writing.clone();
+    let mut written = tokio::spawn(async move {
+        writer.run(last_documents).await;
+        // Nobody else may have it while there is somebody who writes there.
+        drop(directory);
+    });
 
-    let ending = tokio::select! {
+    let how = tokio::select! {
         () = cancel.cancelled() => Ending::Told,
         () = restart.cancelled() => {
             info!("ending as asked, to start afresh");
@@ -196,12 +222,18 @@ async fn live(setup: Setup, health: &Health, cancel: CancellationToken) -> anyho
         warn!("not everything ended in time; it is left behind");
     }
     writing.cancel();
-    match timeout(LAST_DOCUMENTS, written).await {
-        Ok(written) => written.context("the writer of documents died")?,
-        Err(_) => warn!("the disk does not take the last documents"),
-    }
+    let left_behind = match timeout(LAST_DOCUMENTS, &mut written).await {
+        Ok(written) => {
+            written.context(WRITER_DIED)?;
+            None
+        }
+        Err(_) => {
+            warn!("the disk does not take the last documents");
+            Some(written)
+        }
+    };
     info!("stopped");
-    Ok(ending)
+    Ok(Ended { how, left_behind })
 }
 
 async fn until_garage_ended(tasks: &mut JoinSet<&'static str>) {
@@ -233,16 +265,24 @@ async fn keep_manifest(mut manifest: watch::Receiver<mqtt::Manifest>, store: Sto
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use tokio::sync::oneshot;
+
     use super::*;
+
+    fn ended(how: Ending, left_behind: Option<JoinHandle<()>>) -> Ended {
+        Ended { how, left_behind }
+    }
 
     /// How many lives a bridge has whose lives end like this, and its exit code.
     async fn lives(endings: &[Ending], starts_itself: bool) -> (usize, ExitCode) {
         let mut lived = 0;
         let life = async || {
             lived += 1;
-            Ok(*endings.get(lived - 1).unwrap_or(&Ending::PartDied))
+            Ok(ended(*endings.get(lived - 1).unwrap_or(&Ending::PartDied), None))
         };
-        let code = supervise(life, starts_itself).await.unwrap();
+        let code = supervise(life, starts_itself, &CancellationToken::new()).await.unwrap();
         (lived, code)
     }
 
@@ -260,5 +300,37 @@ mod tests {
         let endings = [Ending::AskedToRestart, Ending::Told];
         assert_eq!(lives(&endings, false).await, (1, ExitCode::FAILURE));
         assert_eq!(lives(&endings, true).await, (2, ExitCode::SUCCESS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_life_waits_until_the_disk_has_what_the_one_before_wrote() {
+        let (disk, slow) = oneshot::channel::<()>();
+        let mut writer = Some(tokio::spawn(async move { slow.await.unwrap() }));
+        let lived = Cell::new(0);
+        let life = async || {
+            lived.set(lived.get() + 1);
+            Ok(match writer.take() {
+                Some(writer) => ended(Ending::PartDied, Some(writer)),
+                None => ended(Ending::Told, None),
+            })
+        };
+        let cancel = CancellationToken::new();
+        let mut lives = std::pin::pin!(supervise(life, false, &cancel));
+        assert!(timeout(Duration::from_secs(3600), &mut lives).await.is_err());
+        assert_eq!(lived.get(), 1);
+        disk.send(()).unwrap();
+        assert_eq!(lives.await.unwrap(), ExitCode::SUCCESS);
+        assert_eq!(lived.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait_for_a_disk_that_hangs() {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let life = async || {
+            let writer = tokio::spawn(std::future::pending::<()>());
+            Ok(ended(Ending::PartDied, Some(writer)))
+        };
+        assert_eq!(supervise(life, false, &cancel).await.unwrap(), ExitCode::SUCCESS);
     }
 }

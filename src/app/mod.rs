@@ -9,6 +9,7 @@ mod outfit;
 mod restarts;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::life::{Setup, bridge};
-use self::outfit::{entity_names, mqtt_options, visitor_settings};
+use self::outfit::{check_files, entity_names, mqtt_options, visitor_settings};
 use crate::addon::{AddOn, StandIn};
 use crate::clock::{Clock, SimulatedClock};
 use crate::cloud::{self, signals};
-use crate::config::{self, ConfigError, Settings, Sources};
+use crate::config::{self, ConfigError, Loaded, Settings, Sources};
+use crate::simulator::SimulatorError;
 use crate::store::Redactor;
 use crate::vehicle::{Car, CarView, Model, PinStatus, Vin, derive};
 use crate::{health, homeassistant, logging, mqtt, simulator};
@@ -31,6 +33,11 @@ use crate::{health, homeassistant, logging, mqtt, simulator};
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongConfiguration(pub ConfigError);
+
+/// Words on the command line that cannot be followed; its text is one line that says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
 
 /// How a command was started.
 #[derive(Debug, Default)]
@@ -97,10 +104,20 @@ pub async fn simulate(
 ) -> anyhow::Result<ExitCode> {
     let cancel = until_interrupted()?;
     log_for_people()?;
-    let simulator = simulator::start(options).await?;
+    let simulator = simulator::start(options).await.map_err(whose_fault)?;
     announce(&serde_json::to_string(&simulator.description())?)?;
     simulator.run(cancel).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells options that nothing can be made of from a simulated cloud that fails.
+fn whose_fault(error: SimulatorError) -> anyhow::Error {
+    match error {
+        SimulatorError::NotLoopback { .. } | SimulatorError::NoAccounts | SimulatorError::Speed(_) => {
+            WrongUsage(error.to_string()).into()
+        }
+        _ => error.into(),
+    }
 }
 
 /// `purge`: takes what we or other bridges left off the broker.
@@ -175,7 +192,7 @@ pub struct Logging {
 
 impl Logging {
     /// Learns what must not be logged, says what the user should know, and hands out the settings.
-    fn taught(&self, loaded: config::Loaded) -> Settings {
+    fn taught(&self, loaded: Loaded) -> Settings {
         for (kind, secret) in loaded.settings.secrets() {
             self.redactor.add(kind, secret);
         }
@@ -186,9 +203,16 @@ impl Logging {
     }
 }
 
+/// Reads the settings, and looks at the files they name.
+fn load(start: &Start) -> Result<Loaded, ConfigError> {
+    let loaded = config::load(start.sources())?;
+    check_files(&loaded.settings)?;
+    Ok(loaded)
+}
+
 /// Reads the settings and starts logging, in the order in which each needs the one before.
 fn prepare(start: &Start) -> anyhow::Result<(Settings, Logging)> {
-    let loaded = config::load(start.sources()).map_err(WrongConfiguration)?;
+    let loaded = load(start).map_err(WrongConfiguration)?;
     let logging = start_logging(loaded.settings.log, Redactor::default())?;
     Ok((logging.taught(loaded), logging))
 }
@@ -215,22 +239,24 @@ fn start_logging(log: config::Log, redactor: Redactor) -> anyhow::Result<Logging
 
 /// The clock to go by. A simulated one is refused unless the cloud is on this machine: it would sign requests to the
 /// real one with wrong times.
-fn clock(start: &Start, settings: &Settings) -> anyhow::Result<Clock> {
+fn clock(start: &Start, settings: &Settings) -> Result<Clock, WrongUsage> {
     let Some(file) = &start.simulated_clock else {
         return Ok(Clock::real());
     };
-    anyhow::ensure!(
-        cloud::is_on_this_machine(&settings.cloud.base_url),
-        "--simulated-clock works with a simulated cloud only, but cloud.base_url is not on this machine"
-    );
-    let text = read(file)?;
-    let clock: SimulatedClock =
-        serde_json::from_slice(&text).with_context(|| format!("{} holds no simulated clock", file.display()))?;
-    anyhow::ensure!(
-        clock.factor > 0.0 && clock.factor.is_finite(),
-        "a simulated clock runs by a factor above 0"
-    );
-    Ok(Clock::simulated(clock))
+    let refuse = |reason: &dyn Display| WrongUsage(format!("--simulated-clock {}: {reason}", file.display()));
+    if !cloud::is_on_this_machine(&settings.cloud.base_url) {
+        return Err(refuse(
+            &"it works with a simulated cloud only, but cloud.base_url is not on this machine",
+        ));
+    }
+    let text = std::fs::read(file).map_err(|error| refuse(&error))?;
+    let clock: SimulatedClock = serde_json::from_slice(&text)
+        .map_err(|error| refuse(&format_args!("the file holds no simulated clock ({error})")))?;
+    if clock.factor > 0.0 && clock.factor.is_finite() {
+        Ok(Clock::simulated(clock))
+    } else {
+        Err(refuse(&"a simulated clock runs by a factor above 0"))
+    }
 }
 
 /// A token that is cancelled by Ctrl-C or SIGTERM.

@@ -7,14 +7,14 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{addon, read};
+use super::{WrongConfiguration, addon, read};
 use crate::clock::Clock;
 use crate::cloud::{self, AppCertificate, CloudSettings, Gateway, ServerIdentity};
-use crate::config::{self, Settings};
+use crate::config::{self, ConfigError, Settings};
 use crate::garage::keepsake::{Keepsake, ServerPin};
 use crate::garage::{self, Garage};
 use crate::health::Health;
-use crate::mqtt::TlsFiles;
+use crate::mqtt::{TlsFiles, TlsFilesError};
 use crate::store::{Secret, Store, Vault};
 use crate::vehicle::command::gate;
 use crate::vehicle::facts::FactKey;
@@ -176,6 +176,8 @@ pub(super) fn cloud_settings(
         config::ServerIdentity::PinnedOnFirstUse => {
             ServerIdentity::PinnedOnFirstUse(pin.as_ref().and_then(ServerPin::fingerprint))
         }
+        // The owner's word goes above what was kept, which stays as it is.
+        config::ServerIdentity::Pinned(digest) => ServerIdentity::PinnedOnFirstUse(Some((*digest).into())),
         config::ServerIdentity::DangerouslyOff => {
             warn!("the identity of the cloud is not checked: whoever is on the way can read the password");
             ServerIdentity::DangerouslyUnverified
@@ -196,19 +198,63 @@ pub(super) fn cloud_settings(
 pub(super) fn mqtt_settings(settings: &Settings, vault: Option<&Vault>) -> anyhow::Result<mqtt::MqttSettings> {
     let broker = &settings.mqtt;
     let client_id = broker.client_id.clone().unwrap_or_else(new_client_id);
-    let tls = broker.tls.as_ref().map(|tls| TlsFiles {
-        ca: tls.ca.clone(),
-        client: tls.client.clone(),
+    let tls = broker.tls.as_ref().map(|tls| {
+        let config = tls_files(tls).client_config();
+        config.map_err(|error| WrongConfiguration(refused(tls, error)))
     });
     let kept = || vault.and_then(|vault| vault.get(Secret::MqttPassword, ""));
     Ok(mqtt::MqttSettings {
         username: broker.username.clone(),
         password: broker.password.clone().or_else(kept),
-        tls: tls.map(|files| files.client_config()).transpose()?,
+        tls: tls.transpose()?,
         acknowledge_values: broker.acknowledge_values,
         birth_delay_max: broker.birth_delay_max,
         ..mqtt::MqttSettings::plain(broker.host.clone(), broker.port, client_id)
     })
+}
+
+/// Looks at the files that settings name for the broker, so that a mistake is told before anything starts.
+pub(super) fn check_files(settings: &Settings) -> Result<(), ConfigError> {
+    match &settings.mqtt.tls {
+        // The broker that the Supervisor tells comes with a setting of its own.
+        Some(tls) if !settings.mqtt.from_supervisor => {
+            let config = tls_files(tls).client_config();
+            config.map(drop).map_err(|error| refused(tls, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tls_files(tls: &config::MqttTls) -> TlsFiles {
+    TlsFiles {
+        ca: tls.ca.as_ref().map(|file| file.path.clone()),
+        client: tls
+            .client
+            .as_ref()
+            .map(|(certificate, key)| (certificate.path.clone(), key.path.clone())),
+    }
+}
+
+/// The setting that is to blame for files that cannot be used.
+fn refused(tls: &config::MqttTls, error: TlsFilesError) -> ConfigError {
+    let path = match &error {
+        TlsFilesError::Unreadable { path, .. }
+        | TlsFilesError::Unusable { path, .. }
+        | TlsFilesError::NoCertificate(path)
+        | TlsFilesError::Mismatch { certificate: path, .. } => Some(path),
+        TlsFilesError::NoSystemRoots | TlsFilesError::Library(_) => None,
+    };
+    let ours = tls.client.iter().flat_map(|(certificate, key)| [certificate, key]);
+    let file = tls.ca.iter().chain(ours).find(|file| Some(&file.path) == path);
+    let reason = format!("{:#}", anyhow::Error::from(error));
+    match file {
+        Some(file) => ConfigError::of_file(file, &reason),
+        // Nobody named an authority, and the system has none.
+        None => ConfigError::Unreadable {
+            origin: "`mqtt.tls.ca`".to_owned(),
+            reason,
+        },
+    }
 }
 
 /// The same for a short visit, under a name of its own: a broker ends the connection of whoever had the name before,
@@ -293,5 +339,46 @@ pub(super) fn command_policy(settings: &Settings) -> gate::Policy {
         opening: commands.opening,
         allow: commands.allow.iter().cloned().collect(),
         deny: commands.deny.iter().cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+    use crate::store::DataDir;
+
+    fn settings(pinned: Option<&str>) -> Settings {
+        let overrides = pinned.map(|text| ("cloud.pinned_certificate".to_owned(), text.to_owned()));
+        let sources = Sources {
+            // An empty file, so that none of the working directory is read.
+            config_file: Some("/dev/null".into()),
+            overrides: overrides.into_iter().collect(),
+            ..Sources::default()
+        };
+        config::load(sources).unwrap().settings
+    }
+
+    #[test]
+    fn a_certificate_that_the_owner_pins_goes_above_the_kept_one_which_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDir::open(parent.path().join("data")).unwrap();
+        let (store, _writer) = Store::open(&directory);
+        let [seen, renewed] = ["11".repeat(32), "22".repeat(32)];
+        let base_url = settings(None).cloud.base_url;
+        let kept = || ServerPin::read(&store, &base_url).unwrap();
+        kept().keep(Some(seen.parse().unwrap()));
+
+        let insisted_on = |settings: &Settings| {
+            let (cloud, pin) = cloud_settings(settings, Some(&store)).unwrap();
+            let ServerIdentity::PinnedOnFirstUse(Some(fingerprint)) = cloud.server_identity else {
+                panic!("nothing is pinned")
+            };
+            (fingerprint.to_string(), pin.is_some())
+        };
+        assert_eq!(insisted_on(&settings(None)), (seen.clone(), true));
+        // Without a pin to keep, nothing can be written over the one that is kept.
+        assert_eq!(insisted_on(&settings(Some(&renewed))), (renewed, false));
+        assert_eq!(kept().fingerprint().unwrap().to_string(), seen);
     }
 }

@@ -16,8 +16,8 @@ use super::layers::BUILT_IN;
 use super::path::{KeyPath, nearest};
 use super::raw::{Indexed, Raw, RawAccount, RawAdmin, RawCar, RawCloud, RawEntities, RawMqtt, RawServerIdentity};
 use super::settings::{
-    Account, Admin, CarSettings, Certificates, Cloud, Commands, Entities, Health, History, Mqtt, MqttTls, Network,
-    ServerIdentity, SessionSettings, Settings, Telegram,
+    Account, Admin, CarSettings, Certificates, Cloud, Commands, Entities, Health, History, Mqtt, MqttTls, NamedFile,
+    Network, ServerIdentity, SessionSettings, Settings, Telegram,
 };
 use crate::store::vault::KeySource;
 use crate::vehicle::Vin;
@@ -70,13 +70,7 @@ pub fn check(figment: &Figment, raw: Raw, names: &EntityNames, is_addon: bool) -
         language: raw.language,
         time_zone: time_zone(&at, raw.time_zone.as_deref())?,
         currency: currency(&at, raw.currency)?,
-        vault_key: match raw.vault_key {
-            Some(key) => KeySource::Given {
-                key: key.into(),
-                origin: at.origin("vault_key"),
-            },
-            None => KeySource::DataDir,
-        },
+        vault_key: vault_key(&at, raw.vault_key)?,
         data_dir,
         log: raw.log,
         is_addon,
@@ -174,14 +168,24 @@ fn commands(at: &Origins, key: &str, raw: Indexed<String>) -> Checked<Vec<String
 }
 
 fn cloud(at: &Origins, raw: RawCloud) -> Checked<Cloud> {
+    let pinned = raw.pinned_certificate.map(|text| fingerprint(at, &text)).transpose()?;
     let server_identity = match (raw.server_ca, raw.server_identity) {
         (Some(_), Some(_)) => {
             return Err(at.invalid("cloud.server_identity", "absent when `cloud.server_ca` is given"));
         }
+        (Some(_), None) if pinned.is_some() => {
+            return Err(at.invalid("cloud.pinned_certificate", "absent when `cloud.server_ca` is given"));
+        }
+        (None, Some(RawServerIdentity::SystemRoots | RawServerIdentity::DangerouslyOff)) if pinned.is_some() => {
+            let expected = "absent unless `cloud.server_identity` is pinned_on_first_use";
+            return Err(at.invalid("cloud.pinned_certificate", expected));
+        }
         (Some(ca), None) => ServerIdentity::Authority(ca.into()),
         (None, Some(RawServerIdentity::SystemRoots)) => ServerIdentity::SystemRoots,
         (None, Some(RawServerIdentity::DangerouslyOff)) => ServerIdentity::DangerouslyOff,
-        (None, Some(RawServerIdentity::PinnedOnFirstUse) | None) => ServerIdentity::PinnedOnFirstUse,
+        (None, Some(RawServerIdentity::PinnedOnFirstUse) | None) => {
+            pinned.map_or(ServerIdentity::PinnedOnFirstUse, ServerIdentity::Pinned)
+        }
     };
     Ok(Cloud {
         base_url: at.url("cloud.base_url", &raw.base_url, &["https://"])?,
@@ -193,17 +197,38 @@ fn cloud(at: &Origins, raw: RawCloud) -> Checked<Cloud> {
     })
 }
 
+/// The fingerprint of a certificate, as our messages and `openssl x509 -fingerprint -sha256` write it.
+fn fingerprint(at: &Origins, text: &str) -> Checked<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.trim().replace(':', ""), &mut bytes).map_err(|_| {
+        at.invalid(
+            "cloud.pinned_certificate",
+            "a SHA-256 fingerprint, 64 hexadecimal digits with or without colons",
+        )
+    })?;
+    Ok(bytes)
+}
+
 fn mqtt(at: &Origins, raw: RawMqtt, is_addon: bool) -> Checked<Mqtt> {
     if raw.host.contains("://") || raw.host.contains('/') || raw.host.contains(char::is_whitespace) {
         return Err(at.invalid("mqtt.host", "a name or an address alone, without mqtt:// and port"));
     }
-    let client = match (raw.tls.client_cert, raw.tls.client_key) {
-        (Some(cert), Some(key)) => Some((cert.into(), key.into())),
+    let file = |key: &'static str, path: Option<String>| {
+        path.map(|path| NamedFile {
+            path: path.into(),
+            key,
+            origin: at.origin(key),
+        })
+    };
+    let ca = file("mqtt.tls.ca", raw.tls.ca);
+    let client_cert = file("mqtt.tls.client_cert", raw.tls.client_cert);
+    let client = match (client_cert, file("mqtt.tls.client_key", raw.tls.client_key)) {
+        (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
         (Some(_), None) => return Err(at.missing("mqtt.tls", "client_key")),
         (None, Some(_)) => return Err(at.missing("mqtt.tls", "client_cert")),
     };
-    let wanted = raw.tls.enabled.unwrap_or(raw.tls.ca.is_some() || client.is_some());
+    let wanted = raw.tls.enabled.unwrap_or(ca.is_some() || client.is_some());
     Ok(Mqtt {
         from_supervisor: is_addon && at.origin("mqtt.host") == BUILT_IN,
         host: raw.host,
@@ -216,10 +241,7 @@ fn mqtt(at: &Origins, raw: RawMqtt, is_addon: bool) -> Checked<Mqtt> {
         client_id: raw.client_id,
         birth_delay_max: BIRTH_DELAY_MAX,
         acknowledge_values: raw.qos > 0,
-        tls: wanted.then(|| MqttTls {
-            ca: raw.tls.ca.map(PathBuf::from),
-            client,
-        }),
+        tls: wanted.then_some(MqttTls { ca, client }),
     })
 }
 
@@ -274,6 +296,13 @@ fn currency(at: &Origins, code: String) -> Checked<String> {
         true => Ok(code),
         false => Err(at.invalid("currency", format!("three capital letters like EUR, not `{code}`"))),
     }
+}
+
+fn vault_key(at: &Origins, key: Option<String>) -> Checked<KeySource> {
+    let Some(key) = key else {
+        return Ok(KeySource::DataDir);
+    };
+    KeySource::given(key.into(), at.origin("vault_key")).ok_or_else(|| at.invalid("vault_key", "32 bytes in base64"))
 }
 
 /// Knows which source a value came from.

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use super::settings::NamedFile;
+
 /// A configuration that cannot be used. No variant carries the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -58,6 +60,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// A file that a setting names is not what it should be, as another room found when it read it.
+    pub fn of_file(file: &NamedFile, reason: &dyn Display) -> Self {
+        Self::unreadable(&format_args!("{}: `{}`", file.origin, file.key), reason)
+    }
+
     pub(super) fn invalid(origin: impl Into<String>, key: &dyn Display, expected: &dyn Display) -> Self {
         let (origin, key, expected) = (origin.into(), one_line(key), one_line(expected));
         Self::Invalid { origin, key, expected }

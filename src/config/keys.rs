@@ -20,6 +20,8 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// One line for the user. Empty for a setting that is not meant for users.
     pub doc: &'static str,
+    /// Whether it is for something that this version does not have yet, so that nothing comes of it.
+    pub not_yet: bool,
 }
 
 /// What a setting holds, and so what its text is checked against.
@@ -68,6 +70,7 @@ pub const KEYS: &[Key] = &[
     key("cloud.base_url", Kind::Text, Some("https://appgateway.leapmotor-international.de"), "Address of the maker's cloud."),
     key("cloud.server_ca", Kind::Text, None, "PEM file with the authority that the cloud's own certificate is checked against."),
     key("cloud.server_identity", Kind::Choice(&["system_roots", "pinned_on_first_use", "dangerously_off"]), None, "How the cloud proves who it is, unless server_ca says so: system_roots, pinned_on_first_use (the default) or dangerously_off."),
+    key("cloud.pinned_certificate", Kind::Text, None, "SHA-256 fingerprint of the only certificate to take for the cloud's, instead of the one seen first: 64 hexadecimal digits, with or without colons."),
     key("cloud.language", Kind::Text, Some("en-GB"), "Language of the cloud's messages, an IETF tag."),
     key("cloud.app_version", Kind::Text, Some("1.12.3"), "Version of the app that we introduce ourselves as."),
     key("cloud.policy_id", Kind::Text, Some("20260204"), "Version of the privacy policy that is accepted at sign-in."),
@@ -97,23 +100,23 @@ pub const KEYS: &[Key] = &[
     key("commands.deny[]", Kind::Text, None, "Commands never offered, by name."),
     key("entities.show[]", Kind::Text, None, "Entities to have in Home Assistant although nothing speaks for them, by their keys (docs/entities.md)."),
     key("entities.hide[]", Kind::Text, None, "Entities to keep out of Home Assistant, by their keys."),
-    key("history.enabled", Kind::Flag, Some("true"), "Keep trips, charges and costs."),
-    key("history.database", Kind::Text, Some("history.db"), "Database file, inside the data directory unless absolute."),
-    key("alerts.enabled", Kind::Flag, Some("true"), "Watch for events that somebody wants to know of."),
-    key("telegram.enabled", Kind::Flag, Some("false"), "Answer and notify by a Telegram bot."),
-    key("telegram.token", Kind::Secret(Secret::TelegramToken), None, "Token of the bot."),
-    key("telegram.api_url", Kind::Text, Some("https://api.telegram.org"), "Address of the Bot API."),
-    key("admin.enabled", Kind::Flag, Some("true"), "Serve the admin page."),
-    key("admin.listen", Kind::Text, Some("127.0.0.1:8099"), "Address and port of the admin page."),
-    key("admin.session_days", Kind::Number(1, 365), Some("7"), "Days until the page asks for the password again."),
-    key("admin.session_cookie_secure", Kind::Flag, Some("true"), "Only false for plain HTTP in a trusted network."),
-    key("admin.trusted_proxies[]", Kind::Text, None, "Addresses or networks whose X-Forwarded headers are believed."),
-    key("admin.cors_origins[]", Kind::Text, None, "Other origins that may call the page's interface."),
+    not_yet("history.enabled", Kind::Flag, Some("true"), "Keep trips, charges and costs."),
+    not_yet("history.database", Kind::Text, Some("history.db"), "Database file, inside the data directory unless absolute."),
+    not_yet("alerts.enabled", Kind::Flag, Some("true"), "Watch for events that somebody wants to know of."),
+    not_yet("telegram.enabled", Kind::Flag, Some("false"), "Answer and notify by a Telegram bot."),
+    not_yet("telegram.token", Kind::Secret(Secret::TelegramToken), None, "Token of the bot."),
+    not_yet("telegram.api_url", Kind::Text, Some("https://api.telegram.org"), "Address of the Bot API."),
+    not_yet("admin.enabled", Kind::Flag, Some("true"), "Serve the admin page."),
+    not_yet("admin.listen", Kind::Text, Some("127.0.0.1:8099"), "Address and port of the admin page."),
+    not_yet("admin.session_days", Kind::Number(1, 365), Some("7"), "Days until the page asks for the password again."),
+    not_yet("admin.session_cookie_secure", Kind::Flag, Some("true"), "Only false for plain HTTP in a trusted network."),
+    not_yet("admin.trusted_proxies[]", Kind::Text, None, "Addresses or networks whose X-Forwarded headers are believed."),
+    not_yet("admin.cors_origins[]", Kind::Text, None, "Other origins that may call the page's interface."),
     key("health.listen", Kind::Text, Some("127.0.0.1:8098"), "Address and port where /healthz tells whether the bridge lives; what `healthcheck` asks."),
-    key("hooks.*", Kind::Text, None, "Command line to run on the event of this name; split like a shell does, run without one."),
+    not_yet("hooks.*", Kind::Text, None, "Command line to run on the event of this name; split like a shell does, run without one."),
     key("language", Kind::Text, Some("en"), "Language of names and notifications."),
     key("time_zone", Kind::Text, None, "IANA time zone of days, months and tariffs; absent: the system's."),
-    key("currency", Kind::Text, Some("EUR"), "Currency of costs, three letters."),
+    not_yet("currency", Kind::Text, Some("EUR"), "Currency of costs, three letters."),
     key("data_dir", Kind::Text, Some("data"), "Directory for everything that is remembered."),
     key("vault_key", Kind::Secret(Secret::VaultKey), None, "Key that stored secrets are encrypted with, 32 bytes in base64; absent: a file in the data directory, made at first start."),
     key("log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), Some("info"), "What is logged: error, warn, info, debug or trace."),
@@ -141,6 +144,14 @@ const fn key(path: &'static str, kind: Kind, default: Option<&'static str>, doc:
         kind,
         default,
         doc,
+        not_yet: false,
+    }
+}
+
+const fn not_yet(path: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Key {
+    Key {
+        not_yet: true,
+        ..key(path, kind, default, doc)
     }
 }
 
@@ -169,7 +180,8 @@ pub fn environment_example() -> String {
     );
     for row in KEYS.iter().filter(|row| !row.doc.is_empty()) {
         let (variable, default) = (variable(row), row.default.unwrap_or_default());
-        text.push_str(&format!("\n# {}\n#{variable}={default}\n", row.doc));
+        let note = if row.not_yet { " Not in this version yet." } else { "" };
+        text.push_str(&format!("\n# {}{note}\n#{variable}={default}\n", row.doc));
         if matches!(row.kind, Kind::Secret(_)) {
             text.push_str(&format!("#{variable}_FILE=\n"));
         }

@@ -1,9 +1,9 @@
 //! The sources of settings, each turned into checked values that know where they came from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
@@ -33,6 +33,10 @@ pub struct Layer {
     from_files: Vec<(String, KeyPath, Value)>,
     /// Whether a secret itself stands here, not only the name of a file that holds it.
     pub holds_secrets: bool,
+    /// The files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
+    /// Sections with a value that this version does nothing with.
+    not_yet: Vec<String>,
 }
 
 impl Layer {
@@ -201,6 +205,9 @@ impl Layer {
         self.holds_secrets |= matches!(key.kind, Kind::Secret(_));
         self.once(path)?;
         self.values.push((path.clone(), value));
+        if asks_for_something(key, text) {
+            self.note_not_yet(path, key);
+        }
         Ok(())
     }
 
@@ -215,9 +222,20 @@ impl Layer {
         }
         let path = path.without_file();
         self.once(&path)?;
+        if let Shape::Leaf(key) = path.shape() {
+            self.note_not_yet(&path, key);
+        }
+        self.secret_files.push(file.into());
         self.from_files
             .push((format!("file {file}"), path, Value::from(secret)));
         Ok(())
+    }
+
+    /// Remembers the section of a key that this version does nothing with.
+    fn note_not_yet(&mut self, path: &KeyPath, key: &Key) {
+        if key.not_yet {
+            self.not_yet.extend(path.segments().first().cloned());
+        }
     }
 
     fn once(&self, path: &KeyPath) -> Result<(), ConfigError> {
@@ -244,6 +262,29 @@ impl Layer {
     fn invalid(&self, path: &KeyPath, expected: impl Display) -> ConfigError {
         ConfigError::invalid(&self.origin, path, &expected)
     }
+}
+
+/// What the user should know of settings that this version does nothing with: a line for each section, whoever has set it
+/// first.
+pub fn not_yet(layers: &[Layer]) -> Vec<String> {
+    let mut sections = BTreeMap::new();
+    for layer in layers {
+        for section in &layer.not_yet {
+            sections.entry(section).or_insert(&layer.origin);
+        }
+    }
+    sections
+        .into_iter()
+        .map(|(section, origin)| format!("{origin}: `{section}` is set, but this version does nothing with it yet"))
+        .collect()
+}
+
+/// Whether something would have to come of this value: not of one that is the default, nor of switching off what is not
+/// there.
+fn asks_for_something(key: &Key, text: &str) -> bool {
+    let text = text.trim();
+    let switches_off = key.path.ends_with(".enabled") && text == "false";
+    key.default != Some(text) && !switches_off
 }
 
 /// Values for figment, all from one origin.

@@ -15,6 +15,7 @@ mod path;
 mod raw;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -23,7 +24,7 @@ pub use error::ConfigError;
 pub use keys::environment_example;
 pub use settings::{
     Account, Admin, Alerts, CarSettings, Certificates, Cloud, Commands, Entities, Health, History, Log, LogFormat,
-    LogLevel, Mqtt, MqttTls, Network, Polling, ServerIdentity, Settings, Telegram,
+    LogLevel, Mqtt, MqttTls, NamedFile, Network, Polling, ServerIdentity, Settings, Telegram,
 };
 
 use layers::Layer;
@@ -31,6 +32,9 @@ use path::KeyPath;
 
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "config.yaml";
+
+/// Where engines put the secrets of a container: readable for all, and nobody but the container is there.
+const CONTAINER_SECRETS: &str = "/run/secrets";
 
 /// Where settings come from. Without `Debug`, since the environment holds secrets.
 #[derive(Clone, Default)]
@@ -102,6 +106,13 @@ pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     for (path, value) in &sources.overrides {
         layers.push(Layer::flag(&KeyPath::of(path), value)?);
     }
+    // What an add-on reads lies in the same shared folder.
+    if sources.addon_options.is_none() {
+        let files: BTreeSet<&PathBuf> = layers.iter().flat_map(|layer| &layer.secret_files).collect();
+        let files = files.into_iter().filter(|file| !file.starts_with(CONTAINER_SECRETS));
+        warnings.extend(files.filter_map(|file| readable_by_others(file)));
+    }
+    warnings.extend(layers::not_yet(&layers));
     let figment = layers
         .into_iter()
         .fold(Figment::new(), |figment, layer| layer.merge_into(figment));

@@ -81,6 +81,7 @@ pub struct RawCloud {
     pub base_url: String,
     pub server_ca: Option<String>,
     pub server_identity: Option<RawServerIdentity>,
+    pub pinned_certificate: Option<String>,
     pub language: String,
     pub app_version: String,
     pub policy_id: String,

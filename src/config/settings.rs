@@ -157,6 +157,8 @@ pub enum ServerIdentity {
     /// By showing the same certificate as at first sight. The cloud's own is not from a public authority, so this is
     /// the default.
     PinnedOnFirstUse,
+    /// By showing the certificate with this SHA-256 fingerprint.
+    Pinned([u8; 32]),
     /// Not at all: anybody on the way can read the password.
     DangerouslyOff,
 }
@@ -194,9 +196,20 @@ pub struct Mqtt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MqttTls {
     /// PEM file with the authority; `None` takes the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<NamedFile>,
     /// PEM files with our certificate and its key.
-    pub client: Option<(PathBuf, PathBuf)>,
+    pub client: Option<(NamedFile, NamedFile)>,
+}
+
+/// A file that a setting names, and who named it, for a message when it cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The setting.
+    pub key: &'static str,
+    /// The file or variable that the setting stands in.
+    pub origin: String,
 }
 
 /// How often the cloud is asked.

@@ -41,6 +41,8 @@ pub struct SecretKind {
     pub mask: &'static str,
     /// The setting that holds it, as [`crate::config::keys`] writes it.
     pub key: Option<&'static str>,
+    /// Whether a new one takes its place every now and then while the program runs.
+    pub is_renewed: bool,
 }
 
 /// Every kind of secret, in the order of [`Secret`].
@@ -48,7 +50,7 @@ pub struct SecretKind {
 pub const SECRETS: &[SecretKind] = &[
     kind(Secret::CloudPassword, "cloud_password", "[cloud password]", Some("accounts[].password")),
     kind(Secret::P12Password, "p12_password", "[certificate password]", Some("accounts[].p12_password")),
-    kind(Secret::Session, "session", "[session]", None),
+    renewed(Secret::Session, "session", "[session]"),
     kind(Secret::RefusedPassword, "refused_password", "[cloud password]", None),
     kind(Secret::DeviceId, "device_id", "[device id]", None),
     kind(Secret::Pin, "pin", "[PIN]", Some("accounts[].cars[].pin")),
@@ -66,6 +68,14 @@ const fn kind(secret: Secret, name: &'static str, mask: &'static str, key: Optio
         name,
         mask,
         key,
+        is_renewed: false,
+    }
+}
+
+const fn renewed(secret: Secret, name: &'static str, mask: &'static str) -> SecretKind {
+    SecretKind {
+        is_renewed: true,
+        ..kind(secret, name, mask, None)
     }
 }
 
@@ -78,6 +88,11 @@ impl Secret {
     /// What stands in its place wherever it would have been shown.
     pub fn mask(self) -> &'static str {
         self.row().mask
+    }
+
+    /// Whether a new one takes its place every now and then while the program runs.
+    pub fn is_renewed(self) -> bool {
+        self.row().is_renewed
     }
 
     fn row(self) -> &'static SecretKind {

@@ -51,6 +51,14 @@ pub enum KeySource {
     },
 }
 
+impl KeySource {
+    /// A key of the configuration; `None` when it is not one.
+    pub fn given(key: SecretString, origin: String) -> Option<Self> {
+        read_key(&key)?;
+        Some(Self::Given { key, origin })
+    }
+}
+
 /// The secrets we keep. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
@@ -222,11 +230,14 @@ fn key(directory: &Path, source: KeySource) -> Result<[u8; KEY_LENGTH], VaultErr
         }
     };
     info!(%origin, "vault key read");
+    read_key(&text).ok_or(VaultError::Key { origin })
+}
+
+/// The key that a text writes in base64 or hexadecimal digits.
+fn read_key(text: &SecretString) -> Option<[u8; KEY_LENGTH]> {
     let text = text.expose_secret().trim();
     let bytes = hex::decode(text).ok().or_else(|| BASE64_STANDARD.decode(text).ok());
-    bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or(VaultError::Key { origin })
+    bytes?.try_into().ok()
 }
 
 /// The text of the key file, which is made if it is not there. The lock of the data directory keeps others from doing
@@ -462,7 +473,9 @@ mod tests {
         let vault = bench.open_with(given(&base64)).unwrap();
         assert_eq!(get(&vault, Secret::Pin, "LFZ1").as_deref(), Some("1234"));
         assert!(!bench.data.path().join(KEY_FILE).exists());
+        assert!(KeySource::given(secret(&hexadecimal), String::new()).is_some());
         for wrong in ["", "short", "AAAA", &"0".repeat(66)] {
+            assert!(KeySource::given(secret(wrong), String::new()).is_none(), "{wrong}");
             let error = bench.open_with(given(wrong)).unwrap_err();
             assert_eq!(
                 error.to_string(),

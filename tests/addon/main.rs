@@ -182,6 +182,20 @@ async fn options_that_cannot_be_used_are_named_and_the_add_on_stays_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_for_the_broker_that_is_missing_is_named_and_the_add_on_stays_up() {
+    let home = Home::new().await;
+    let broker = json!({"host": "127.0.0.1", "tls": {"ca": home.config().join("gone.pem")}});
+    std::fs::write(home.config().join("config.yaml"), json!({ "mqtt": broker }).to_string()).unwrap();
+    let mut addon = home.start();
+    logged(
+        &mut addon,
+        &["config.yaml", "`mqtt.tls.ca`", "gone.pem", "the bridge waits"],
+    )
+    .await;
+    assert_eq!(addon.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_password_is_named_and_the_cloud_is_left_alone() {
     let home = Home::new().await;
     let mut options = home.owners_options();

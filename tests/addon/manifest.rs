@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use leapmotor2mqtt::config::keys::{KEYS, Kind};
-use leapmotor2mqtt::config::{LogLevel, Settings, Sources, load};
+use leapmotor2mqtt::config::{Loaded, LogLevel, Settings, Sources, load};
 use leapmotor2mqtt::homeassistant::Language;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -276,8 +276,8 @@ fn every_option_has_the_range_of_its_setting() {
     }
 }
 
-/// The settings that these options make, or nobody's options.
-fn settings(options: Option<&Value>) -> Settings {
+/// What these options make of the settings, or nobody's options.
+fn loaded(options: Option<&Value>) -> Loaded {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
@@ -289,7 +289,11 @@ fn settings(options: Option<&Value>) -> Settings {
         addon_options: options.map(|options| file("options.json", &options.to_string())),
         ..Sources::default()
     };
-    load(sources).unwrap().settings
+    load(sources).unwrap()
+}
+
+fn settings(options: Option<&Value>) -> Settings {
+    loaded(options).settings
 }
 
 #[test]
@@ -332,7 +336,9 @@ fn every_option_reaches_its_setting_and_a_pin_keeps_its_zero() {
 
 #[test]
 fn the_options_that_an_add_on_starts_with_are_the_defaults_of_the_program() {
-    let defaults = settings(Some(&manifest()["options"]));
+    let defaults = loaded(Some(&manifest()["options"]));
+    assert_eq!(defaults.warnings, Vec::<String>::new());
+    let defaults = defaults.settings;
     assert!(defaults.accounts.is_empty() && defaults.mqtt.from_supervisor);
     let elsewhere = settings(None);
     assert_eq!(defaults.polling, elsewhere.polling);
@@ -412,6 +418,12 @@ fn the_profile_confines_the_program_and_nothing_else() {
         .filter(|rule| rule.ends_with("ix,") || rule.ends_with(" ux,"))
         .collect();
     assert_eq!(programs, ["/usr/local/bin/leapmotor2mqtt mrix,"]);
+    for rule in ["capability chown,", "/data/ rw,", "/data/** rwk,"] {
+        assert!(
+            rules().any(|line| line == rule),
+            "without `{rule}` /data cannot be handed over, and root is not given up"
+        );
+    }
     for broad in [
         "file,",
         "network,",
