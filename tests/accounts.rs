@@ -51,11 +51,6 @@ fn spend_freely(configuration: &mut Value) {
     configuration["polling"]["daily_requests"] = json!(100_000);
 }
 
-async fn pass(world: &World, time: Duration) {
-    let end = world.elapsed() + time;
-    eventually("time passes", PATIENCE, async || (world.elapsed() >= end).then_some(())).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_a_slow_and_a_taken_over_account_never_delay_another() {
     let Some(broker) = Mosquitto::start() else { return };
@@ -74,7 +69,7 @@ async fn a_locked_a_slow_and_a_taken_over_account_never_delay_another() {
     at_work.listener.expect(&lock, "LOCKED").await;
     world.order(json!({"kind": "evict", "account": shared})).await;
     let start = world.requests().await.len();
-    pass(world, Duration::from_secs(60)).await;
+    world.pass(Duration::from_secs(60)).await;
 
     let requests = world.requests().await.split_off(start);
     let reads = about(&requests, "/status/get/", &good, &vin);
@@ -169,7 +164,7 @@ async fn with_a_shared_car() -> Option<AtWork> {
     let shared = json!({"account": name(&world, 1), "vin": vin(&world, 0), "accepted": true});
     world.control(Method::POST, "/shares", Some(shared)).await;
     // The share takes a moment to spread.
-    pass(&world, Duration::from_secs(4)).await;
+    world.pass(Duration::from_secs(4)).await;
     let at_work = AtWork::start(world, broker, |world, configuration| {
         let accounts = configuration["accounts"].as_array_mut().unwrap();
         let mut car = accounts[0]["cars"][0].clone();

@@ -34,7 +34,7 @@ impl AtWork {
     }
 
     /// Stops the bridge and starts it again with another configuration.
-    async fn restart(&mut self, change: impl FnOnce(&mut Value)) {
+    async fn restart_with(&mut self, change: impl FnOnce(&mut Value)) {
         assert_eq!(self.bridge.stop(), Some(0));
         self.listener.forget();
         let mut configuration = self.world.configuration(self.broker.port());
@@ -53,7 +53,7 @@ async fn an_entity_the_owner_hides_goes_at_once_with_all_its_topics() {
     house.listener.expect(&house.topic("anything_open"), "OFF").await;
     assert!(house.components().get("climate").is_some());
     house
-        .restart(|configuration| {
+        .restart_with(|configuration| {
             configuration["entities"] = json!({"hide": ["climate", "bridge_problem"]});
             configuration["accounts"][0]["cars"][0]["entities"] = json!({"hide": ["anything_open"]});
         })
@@ -73,7 +73,7 @@ async fn an_entity_the_owner_hides_goes_at_once_with_all_its_topics() {
 
     // The second start with the same wish has nothing left to do.
     house
-        .restart(|configuration| {
+        .restart_with(|configuration| {
             configuration["entities"] = json!({"hide": ["climate", "bridge_problem", "anything_open"]});
         })
         .await;
@@ -92,7 +92,7 @@ async fn an_entity_the_owner_wants_is_there_without_evidence_and_without_the_rig
     let before = house.components();
     assert!(before.get("sentry_mode").is_none() && before.get("fuel_level").is_none());
     house
-        .restart(|configuration| {
+        .restart_with(|configuration| {
             configuration["entities"] = json!({"show": ["fuel_level"], "hide": ["sentry_mode"]});
             configuration["accounts"][0]["cars"][0]["entities"] = json!({"show": ["sentry_mode"]});
         })

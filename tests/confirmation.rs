@@ -7,7 +7,6 @@ mod support;
 
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::at_work::AtWork;
@@ -30,18 +29,6 @@ async fn a_car(change: impl FnOnce(&mut Value)) -> Option<AtWork> {
     let at_work = AtWork::start(world, broker, |_, configuration| change(configuration)).await;
     at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
     Some(at_work)
-}
-
-async fn order(at_work: &AtWork, fault: Value) {
-    at_work.world.control(Method::POST, "/faults", Some(fault)).await;
-}
-
-async fn scenario(at_work: &AtWork, name: &str) {
-    let path = format!("/cars/{}/scenario", at_work.vin);
-    at_work
-        .world
-        .control(Method::POST, &path, Some(json!({"name": name})))
-        .await;
 }
 
 /// The states that were answered for the request of this id.
@@ -79,7 +66,10 @@ fn ended(state: &str, reason: Option<&str>) -> (String, Option<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_car_that_acts_without_answering_confirms_by_its_state() {
     let Some(at_work) = a_car(|_| {}).await else { return };
-    order(&at_work, json!({"kind": "command_timeout", "executes_after": 40})).await;
+    at_work
+        .world
+        .order(json!({"kind": "command_timeout", "executes_after": 40}))
+        .await;
     at_work
         .ask(json!({"command": "unlock", "id": "late", "expires": LATER}))
         .await;
@@ -94,7 +84,7 @@ async fn a_car_that_acts_without_answering_confirms_by_its_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_car_that_never_acts_ends_not_confirmed_and_its_state_rolls_back() {
     let Some(at_work) = a_car(|_| {}).await else { return };
-    order(&at_work, json!({"kind": "command_timeout"})).await;
+    at_work.world.order(json!({"kind": "command_timeout"})).await;
     at_work
         .ask(json!({"command": "unlock", "id": "never", "expires": LATER}))
         .await;
@@ -116,7 +106,7 @@ async fn a_car_that_never_acts_ends_not_confirmed_and_its_state_rolls_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_by_the_cloud_is_an_answer_and_nothing_is_repeated() {
     let Some(at_work) = a_car(|_| {}).await else { return };
-    order(&at_work, json!({"kind": "command_refused"})).await;
+    at_work.world.order(json!({"kind": "command_refused"})).await;
     at_work
         .ask(json!({"command": "unlock", "id": "no", "expires": LATER}))
         .await;
@@ -146,7 +136,7 @@ async fn a_write_without_an_answer_is_judged_by_the_car_and_sent_once() {
             .listener
             .expect(&format!("leapmotor2mqtt/{vin}/door_lock"), "LOCKED")
             .await;
-        order(&at_work, fault.clone()).await;
+        at_work.world.order(fault.clone()).await;
         let (topic, message) = (
             format!("leapmotor2mqtt/{vin}/command"),
             json!({"command": "unlock", "id": vin, "expires": LATER}),
@@ -158,11 +148,7 @@ async fn a_write_without_an_answer_is_judged_by_the_car_and_sent_once() {
         .await;
         if acts {
             // The command reached the car all the same.
-            let path = format!("/cars/{vin}/signals");
-            at_work
-                .world
-                .control(Method::PATCH, &path, Some(json!({"1298": 0})))
-                .await;
+            at_work.world.patch(&vin, json!({"1298": 0})).await;
         }
         let end = if acts {
             ended("confirmed", None)
@@ -232,11 +218,10 @@ async fn a_command_that_grows_old_while_it_waits_is_expired_and_never_written() 
 async fn a_command_that_grows_old_while_the_cloud_dawdles_is_expired_and_never_written() {
     let Some(at_work) = a_car(|_| {}).await else { return };
     // A minute of the clock that everybody follows, while what opens the car lives half a minute.
-    order(
-        &at_work,
-        json!({"kind": "delay", "seconds": 3, "path": "/operPwd/verify"}),
-    )
-    .await;
+    at_work
+        .world
+        .order(json!({"kind": "delay", "seconds": 3, "path": "/operPwd/verify"}))
+        .await;
     at_work.ask(json!({"command": "unlock", "id": "slow"})).await;
     assert_eq!(at_work.outcome("slow").await, ended("expired", Some("expired")));
     assert_eq!(at_work.world.count("/operPwd/verify").await, 1);
@@ -252,7 +237,7 @@ async fn what_is_not_safe_now_is_refused_with_its_reason() {
         ended("refused", Some("not_plugged"))
     );
 
-    scenario(&at_work, "drive").await;
+    at_work.world.scenario(&at_work.vin, "drive").await;
     at_work.listener.expect(&at_work.topic("driving"), "ON").await;
     for command in ["unlock", "trunk-open", "find-car"] {
         at_work.ask(json!({"command": command, "id": command})).await;
@@ -266,14 +251,10 @@ async fn what_is_not_safe_now_is_refused_with_its_reason() {
     at_work.ask(json!({"command": "quick-cool", "id": "cool"})).await;
     assert_eq!(at_work.outcome("cool").await, ended("confirmed", None));
 
-    scenario(&at_work, "park").await;
+    at_work.world.scenario(&at_work.vin, "park").await;
     at_work.listener.expect(&at_work.topic("driving"), "OFF").await;
     // In neutral a car stands and may roll.
-    let path = format!("/cars/{}/signals", at_work.vin);
-    at_work
-        .world
-        .control(Method::PATCH, &path, Some(json!({"1010": 2})))
-        .await;
+    at_work.world.patch(&at_work.vin, json!({"1010": 2})).await;
     at_work.listener.expect(&at_work.topic("gear"), "N").await;
     at_work.ask(json!({"command": "trunk-open", "id": "neutral"})).await;
     assert_eq!(at_work.outcome("neutral").await, ended("refused", Some("not_in_park")));

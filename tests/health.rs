@@ -17,6 +17,9 @@ use support::mosquitto::free_port;
 use support::process::{Program, run};
 use support::world::{World, eventually};
 
+/// Where nobody ever listens, and no program is given its port.
+const NOBODY: u16 = 1;
+
 /// A bridge whose health can be asked for, without a broker.
 struct Bridge {
     world: World,
@@ -28,7 +31,7 @@ impl Bridge {
     fn start(change: impl FnOnce(&mut Value)) -> Self {
         let world = World::with_cars(&["T03"]);
         let address = format!("127.0.0.1:{}", free_port());
-        let mut configuration = world.configuration(free_port());
+        let mut configuration = world.configuration(NOBODY);
         configuration["health"]["listen"] = json!(address);
         change(&mut configuration);
         let program = world.bridge(&configuration);
@@ -41,7 +44,7 @@ impl Bridge {
 
     /// What `healthcheck` says.
     fn check(&self) -> Output {
-        let file = self.world.directory.path().join("bridge.yaml");
+        let file = self.world.configuration_file();
         run(
             self.world.directory.path(),
             &["healthcheck", "--config", file.to_str().unwrap()],
@@ -68,7 +71,7 @@ fn said(output: &Output) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_without_broker_and_cloud_is_well_until_it_stands_still() {
     let bridge = Bridge::start(|configuration| {
-        configuration["cloud"]["base_url"] = json!(format!("https://127.0.0.1:{}", free_port()));
+        configuration["cloud"]["base_url"] = json!(format!("https://127.0.0.1:{NOBODY}"));
     });
     bridge.until_well().await;
     assert_eq!(said(&bridge.check()).trim(), "ok");
@@ -100,7 +103,7 @@ async fn nobody_and_somebody_else_are_told_from_the_bridge() {
             "",
         )
     };
-    let nobody = format!("127.0.0.1:{}", free_port());
+    let nobody = format!("127.0.0.1:{NOBODY}");
     let refused = check(&nobody);
     assert_eq!(refused.status.code(), Some(1));
     assert!(

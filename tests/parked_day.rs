@@ -47,11 +47,7 @@ async fn a_day_of_a_parked_car_is_quiet_and_repeats_nothing() {
         let lock = format!("leapmotor2mqtt/{vin}/door_lock");
         at_work.listener.expect(&lock, "LOCKED").await;
     }
-    let path = format!("/cars/{}/scenario", vins[1]);
-    at_work
-        .world
-        .control(reqwest::Method::POST, &path, Some(json!({"name": "asleep"})))
-        .await;
+    at_work.world.scenario(&vins[1], "asleep").await;
     let started = at_work.world.now();
     let before = at_work.listener.messages().len();
     // What the first words of the day are compared with.

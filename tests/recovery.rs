@@ -28,10 +28,6 @@ const STOPPING: Duration = Duration::from_secs(5);
 /// A budget that nobody has by default, as a setting to be written down.
 const BUDGET: &str = "4321";
 
-async fn order(world: &World, fault: Value) {
-    world.control(Method::POST, "/faults", Some(fault)).await;
-}
-
 /// Waits for a text in the bridge's log.
 async fn logged(bridge: &Program, text: &str) {
     eventually(&format!("{text:?} is logged"), PATIENCE, async || {
@@ -103,9 +99,9 @@ async fn a_stop_waits_neither_for_a_broker_that_is_away_nor_for_a_cloud_that_han
         at_work.listener.expect("leapmotor2mqtt/bridge/state", "online").await;
         at_work.listener.expect(&at_work.topic("door_lock"), "LOCKED").await;
         let hangs = json!({"kind": "delay", "seconds": 25, "path": path, "times": 0});
-        order(&at_work.world, hangs).await;
+        at_work.world.order(hangs).await;
         if let Some(fault) = fault {
-            order(&at_work.world, fault).await;
+            at_work.world.order(fault).await;
         }
         let asked = at_work.world.count(path).await;
         eventually("the cloud hangs", PATIENCE, async || {
@@ -143,7 +139,7 @@ async fn a_data_directory_that_may_not_be_written_is_named_at_the_start_and_late
     fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
     let at_work = at_work(world, broker, |world| world.bridge_through(&wrapper, &configuration)).await;
     fs::set_permissions(&data, Permissions::from_mode(0o555)).unwrap();
-    carries_on_without_its_disk(at_work, || {
+    carries_on_without_its_disk(at_work, &data, || {
         fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
     })
     .await;
@@ -157,17 +153,17 @@ async fn a_disk_that_is_full_does_not_stop_the_bridge() {
     let data = world.directory.path().join("data");
     fs::create_dir(&data).unwrap();
     let Some(wrapper) = on_a_small_disk(&data) else {
-        println!("SKIPPED: no small disk can be mounted here");
-        return;
+        return support::skipped("no small disk can be mounted");
     };
     let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
     let at_work = at_work(world, broker, |world| world.bridge_through(&wrapper, &configuration)).await;
     // The disk is seen by the bridge alone; its root leads there.
     let root = PathBuf::from(format!("/proc/{}/root", at_work.bridge.id()));
-    let filler = root.join(data.strip_prefix("/").unwrap()).join("filler");
+    let disk = root.join(data.strip_prefix("/").unwrap());
+    let filler = disk.join("filler");
     let full = fs::write(&filler, vec![1; 4 << 20]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
-    carries_on_without_its_disk(at_work, || fs::remove_file(&filler).unwrap()).await;
+    carries_on_without_its_disk(at_work, &disk, || fs::remove_file(&filler).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,12 +173,12 @@ async fn a_data_directory_that_is_removed_does_not_stop_the_bridge() {
     };
     let data = at_work.world.directory.path().join("data");
     fs::remove_dir_all(&data).unwrap();
-    carries_on_without_its_disk(at_work, || fs::create_dir(&data).unwrap()).await;
+    carries_on_without_its_disk(at_work, &data, || fs::create_dir(&data).unwrap()).await;
 }
 
 /// With a disk that takes nothing, and then does again: the trouble is said once, cars and commands work all the same,
-/// and what was to be kept is kept in the end.
-async fn carries_on_without_its_disk(mut at_work: AtWork, mend: impl FnOnce()) {
+/// and what was to be kept is kept in the end. `data` is where the test sees the data directory.
+async fn carries_on_without_its_disk(mut at_work: AtWork, data: &Path, mend: impl FnOnce()) {
     let setting = "leapmotor2mqtt/bridge/requests_budget";
     at_work.listener.publish(&format!("{setting}/set"), BUDGET, false).await;
     at_work.listener.expect(setting, BUDGET).await;
@@ -198,6 +194,9 @@ async fn carries_on_without_its_disk(mut at_work: AtWork, mend: impl FnOnce()) {
     logged(&at_work.bridge, "documents can be saved again").await;
     let complaints = at_work.bridge.log().matches("a document cannot be saved").count();
     assert_eq!(complaints, 1, "{}", at_work.bridge.log());
+    let kept = fs::read_to_string(data.join("settings.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept["data"]["bridge"]["requests_budget"], json!(BUDGET), "{kept}");
     stops(&mut at_work.bridge);
 }
 

@@ -69,9 +69,7 @@ async fn a_week_keeps_its_budget_notices_every_drive_and_counts_like_the_cloud()
     let mut drives = Vec::new();
     for (minute, scenario) in (0..DAYS).flat_map(|day| DAY.map(|(minute, name)| (day * 1_440 + minute, name))) {
         sleep_until(&at_work.world, begin + SignedDuration::from_mins(minute)).await;
-        let path = format!("/cars/{}/scenario", at_work.vin);
-        let play = Some(json!({ "name": scenario }));
-        at_work.world.control(reqwest::Method::POST, &path, play).await;
+        at_work.world.scenario(&at_work.vin, scenario).await;
         if scenario == "drive" {
             drives.push(at_work.world.now());
         }

@@ -46,13 +46,17 @@ const IMPURE: &[&str] = &[
     "std::net",
     "std::process",
     "std::thread",
+    "crate::clock",
+    "crate::health",
+    "crate::store",
 ];
 
 /// What a pure module never names outside its tests.
 const IMPURE_OUTSIDE_TESTS: &[&str] = &["std::env", "std::fs"];
 
-/// Reading one of these clocks.
-const CLOCKS: &[&str] = &["Timestamp::now", "Zoned::now", "SystemTime::now", "Instant::now"];
+/// What nobody names, since paths lead through it that cannot be read: the crate's root under another name, all rooms at
+/// once, and code from another file.
+const HIDING: &[&str] = &["crate", "crate::*", "include!", "#[path]"];
 
 /// The modules that may name a library. Replacing it touches nothing else.
 const LIBRARIES: &[(&str, &[&str])] = &[
@@ -98,6 +102,10 @@ pub fn broken_rules(module: &str, name: &str, in_test: bool) -> Vec<String> {
         broken.push(format!("{room} must not import {target}"));
     }
 
+    if HIDING.contains(&name) {
+        broken.push(format!("{module} must not hide paths behind {name}"));
+    }
+
     if let Some(pure) = PURE.iter().find(|pure| is_within(module, pure)) {
         let outside_tests = if in_test { &[] } else { IMPURE_OUTSIDE_TESTS };
         for impure in IMPURE
@@ -107,12 +115,14 @@ pub fn broken_rules(module: &str, name: &str, in_test: bool) -> Vec<String> {
         {
             broken.push(format!("{pure} is pure and must not name {impure}"));
         }
-        if !in_test
-            && CLOCKS
-                .iter()
-                .any(|clock| name == *clock || name.ends_with(&format!("::{clock}")))
-        {
+        if !in_test && reads_a_clock(name) {
             broken.push(format!("{pure} is pure and must not read a clock"));
+        }
+        // With everything of a module comes what that module imports for itself.
+        if let Some(taken) = name.strip_prefix("crate::").and_then(|path| path.strip_suffix("::*"))
+            && !PURE.iter().any(|pure| is_within(taken, pure))
+        {
+            broken.push(format!("{pure} is pure and must not take in all of {taken}"));
         }
     }
 
@@ -125,6 +135,12 @@ pub fn broken_rules(module: &str, name: &str, in_test: bool) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Whether this is `now` of a type, under whatever name the type goes: only clocks have one.
+fn reads_a_clock(name: &str) -> bool {
+    let owner = name.strip_suffix("::now").and_then(|owner| owner.rsplit("::").next());
+    owner.is_some_and(|owner| owner.starts_with(|letter: char| letter.is_ascii_uppercase()))
 }
 
 /// Whether `path` is `root` or lies below it.

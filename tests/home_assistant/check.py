@@ -58,8 +58,13 @@ def retained(broker: tuple[str, int], topic: str) -> bytes | None:
 class DemoCheck(Check):
     """Judges what the demo shows."""
 
-    async def entities(self, minimum: int) -> None:
-        """Enough of them, all with a state, and none with the name of another or of its device."""
+    async def entities(self, minimum: int, cars: int) -> None:
+        """Enough of them, of each car and of the bridge, all with a state, and none with the name of another or of its
+        device."""
+        async def announced() -> bool:
+            return len({entry["device_id"] for entry in await self.hass.mqtt_entities()}) > cars
+
+        await self.hass.until(announced, self.patience)
         await self.settled(minimum)
         entries = await self.hass.mqtt_entities()
         self.expect(len(entries) >= minimum, f"{len(entries)} entities, at least {minimum} expected")
@@ -84,7 +89,9 @@ class DemoCheck(Check):
 
         for issue in (await self.hass.call("repairs/list_issues"))["issues"]:
             self.expect(issue["domain"] != "mqtt", f"a repair issue: {issue['issue_id']}")
-        print(f"  {len(entries)} entities of {len({entry['device_id'] for entry in entries})} devices", flush=True)
+        found = len({entry["device_id"] for entry in entries})
+        self.expect(found == cars + 1, f"{found} devices, expected {cars + 1}: one for each car and one for the bridge")
+        print(f"  {len(entries)} entities of {found} devices", flush=True)
 
     async def unlock(self, vin: str, control_url: str) -> None:
         """`lock.unlock` shows the pending state, then the confirmed one, and is one write to the cloud."""
@@ -163,7 +170,7 @@ async def run(arguments: argparse.Namespace, folder: pathlib.Path, stack: contex
 
     async with HomeAssistant(folder / "hass", broker or address(line["mqtt" if SPEAKS_MQTT5 else "mqtt311"])) as hass:
         check = DemoCheck(hass, arguments.patience)
-        await check.entities(arguments.min_entities)
+        await check.entities(arguments.min_entities, len(line["cars"]))
         await check.unlock(car["vin"], line["control_url"])
 
         if broker:

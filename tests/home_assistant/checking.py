@@ -26,10 +26,13 @@ HARMLESS = [
         r"(Unable to set up|Setup failed for).*'assist_",
         # A busy machine.
         r"is taking over \d+ seconds|was still running after",
-        # 2025.4 on a busy machine, once in thousands of entities: what its validation has just filled in is not there.
-        r"(?s)_async_setup_entity_entry_from_discovery.*KeyError: 'payload_available'",
     )
 ]
+
+#: A defect of 2025.4 that strikes entities of ours on a busy machine, once in thousands of them: what its validation has
+#: just filled in is not there. No other release is forgiven for it, and this one not twice in a run.
+LOST_DEFAULT = re.compile(r"(?s)_async_setup_entity_entry_from_discovery.*KeyError: 'payload_available'")
+LOST_DEFAULTS = 1 if VERSION.startswith("2025.4.") else 0
 
 
 class Check:
@@ -68,13 +71,17 @@ class Check:
 
     def log(self) -> None:
         """Nothing at warning level or above that is not known to be harmless."""
+        forgiven = 0
         for level, logger, message in self.hass.log_records():
             record = f"[{logger}] {message}"
-            known = any(pattern.search(record) for pattern in HARMLESS)
-            if level in ("WARNING", "ERROR", "CRITICAL") and not known:
-                # Of an exception the end says more than the middle.
-                told = record if len(record) <= 800 else f"{record[:400]} … {record[-400:]}"
-                self.findings.append(f"logged {level}: {told}")
+            if level not in ("WARNING", "ERROR", "CRITICAL") or any(pattern.search(record) for pattern in HARMLESS):
+                continue
+            if forgiven < LOST_DEFAULTS and LOST_DEFAULT.search(record):
+                forgiven += 1
+                continue
+            # Of an exception the end says more than the middle.
+            told = record if len(record) <= 800 else f"{record[:400]} … {record[-400:]}"
+            self.findings.append(f"logged {level}: {told}")
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Stands in for the bridge's demo so that check.py itself can be tested: one car, a lock and many sensors.
+"""Stands in for the bridge's demo so that check.py itself can be tested: one car, a lock and many sensors, and the bridge.
 
     fake_bridge.py demo --json [--mqtt HOST:PORT]
 
 It prints the same line as the demo and answers `GET /requests`. With FAKE_BRIDGE_FAULTS=1 it makes the mistakes that
-check.py must find: a value outside its options, an entity without a state, a repeated name, a second write, and an
-obsolete component that it leaves in place.
+check.py must find: a value outside its options, an entity without a state, a repeated name, a second write, an obsolete
+component that it leaves in place, and a bridge that has no device.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from processes import Mosquitto, address
 VIN = "LFZFAKE0000ABC123"
 TOPIC = f"leapmotor2mqtt/{VIN}"
 CONFIG = f"homeassistant/device/leapmotor2mqtt_{VIN}/config"
+BRIDGE_CONFIG = "homeassistant/device/leapmotor2mqtt_bridge/config"
 FAULTY = os.environ.get("FAKE_BRIDGE_FAULTS") == "1"
 
 
@@ -81,6 +82,13 @@ def main() -> None:
             client.publish(CONFIG, json.dumps({
                 "dev": {"ids": [f"leapmotor2mqtt_{VIN}"], "name": "Fake car"}, "o": {"name": "fake"},
                 "avty_t": "leapmotor2mqtt/bridge/state", "cmps": offered | part}), 1, True)
+        if not FAULTY:
+            client.publish(BRIDGE_CONFIG, json.dumps({
+                "dev": {"ids": ["leapmotor2mqtt_bridge"], "name": "Fake bridge"}, "o": {"name": "fake"},
+                "cmps": {"cars": {"p": "sensor", "uniq_id": "leapmotor2mqtt_bridge_cars", "name": "Cars",
+                                  "stat_t": "leapmotor2mqtt/bridge/cars",
+                                  "def_ent_id": "sensor.leapmotor_bridge_cars"}}}), 1, True)
+            client.publish("leapmotor2mqtt/bridge/cars", "1", 1, True)
         for number in range(200):
             client.publish(f"{TOPIC}/value_{number}", str(number), 0, True)
         client.publish(f"{TOPIC}/door_lock", "LOCKED", 1, True)

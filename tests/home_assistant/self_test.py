@@ -34,6 +34,7 @@ class SelfTest(unittest.TestCase):
             "2 sensor entities of one device are named `Value 4`",
             "lock.unlock made these writes: [(110, {'value': 'unlock'}), (110, {'value': 'unlock'})]",
             "the obsolete component was not removed",
+            "1 devices, expected 2",
             "Ignoring invalid option received on topic",
         ):
             self.assertIn(finding, result.stdout)

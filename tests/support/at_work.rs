@@ -64,6 +64,13 @@ impl AtWork {
         Some(at_work)
     }
 
+    /// Ends the bridge well, forgets what was heard, and starts it again as it was configured.
+    pub fn restart(&mut self) {
+        assert_eq!(self.bridge.stop(), Some(0));
+        self.listener.forget();
+        self.bridge = self.world.bridge_again();
+    }
+
     /// A topic of the first car.
     pub fn topic(&self, key: &str) -> String {
         format!("leapmotor2mqtt/{}/{key}", self.vin)

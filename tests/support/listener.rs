@@ -8,7 +8,10 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 
-use super::world::eventually;
+use super::world::{eventually, within};
+
+/// How long to wait for a message.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connected client that remembers every message.
 pub struct Listener {
@@ -76,26 +79,25 @@ impl Listener {
 
     /// Waits for a topic to have this payload as its newest.
     pub async fn expect(&self, topic: &str, payload: &str) {
-        eventually(
-            &format!("{topic} = {payload}, it is {:?}", self.latest().get(topic)),
-            Duration::from_secs(20),
-            async || (self.latest().get(topic).map(String::as_str) == Some(payload)).then_some(()),
-        )
+        let heard = within(PATIENCE, async || {
+            (self.latest().get(topic).map(String::as_str) == Some(payload)).then_some(())
+        })
         .await;
+        assert!(
+            heard.is_some(),
+            "still not after {PATIENCE:?}: {topic} = {payload}, it is {:?}",
+            self.latest().get(topic)
+        );
     }
 
     /// Waits for a message on the topic that holds all these texts.
     pub async fn expect_message(&self, topic: &str, texts: &[&str]) -> String {
-        eventually(
-            &format!("{topic} with {texts:?}"),
-            Duration::from_secs(20),
-            async || {
-                self.messages()
-                    .into_iter()
-                    .find(|(heard, payload)| heard == topic && texts.iter().all(|text| payload.contains(text)))
-                    .map(|(_, payload)| payload)
-            },
-        )
+        eventually(&format!("{topic} with {texts:?}"), PATIENCE, async || {
+            self.messages()
+                .into_iter()
+                .find(|(heard, payload)| heard == topic && texts.iter().all(|text| payload.contains(text)))
+                .map(|(_, payload)| payload)
+        })
         .await
     }
 

@@ -3,13 +3,19 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinSet};
 
 use super::process::Program;
 
 /// How fast the simulated clock runs that cloud and bridge follow, so that five seconds between two polls take one.
 const SPEED: u32 = 5;
+
+/// How much later than it should a simulated moment may be seen.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A simulated cloud and a directory for everything.
 pub struct World {
@@ -60,7 +66,26 @@ impl World {
         let clock = &self.cloud["clock"];
         let wall_start: jiff::Timestamp = clock["wall_start"].as_str().unwrap().parse().unwrap();
         let wall = Duration::try_from(jiff::Timestamp::now().duration_since(wall_start)).unwrap();
-        wall.mul_f64(clock["factor"].as_f64().unwrap())
+        wall.mul_f64(self.factor())
+    }
+
+    /// How many simulated seconds a real one has.
+    fn factor(&self) -> f64 {
+        self.cloud["clock"]["factor"].as_f64().unwrap()
+    }
+
+    /// Waits until so much more simulated time has passed.
+    pub async fn pass(&self, time: Duration) {
+        self.until(self.elapsed() + time).await;
+    }
+
+    /// Waits until so much simulated time has passed since the cloud was started.
+    pub async fn until(&self, elapsed: Duration) {
+        let left = elapsed.saturating_sub(self.elapsed()).div_f64(self.factor());
+        eventually("simulated time passes", left + PATIENCE, async || {
+            (self.elapsed() >= elapsed).then_some(())
+        })
+        .await;
     }
 
     /// The VIN of a car of the first account.
@@ -90,14 +115,26 @@ impl World {
 
     /// Writes a configuration file. JSON is YAML too.
     pub fn write_configuration(&self, configuration: &Value) -> PathBuf {
-        let file = self.directory.path().join("bridge.yaml");
+        let file = self.configuration_file();
         std::fs::write(&file, serde_json::to_string_pretty(configuration).unwrap()).unwrap();
         file
+    }
+
+    /// Where the configuration file lies.
+    pub fn configuration_file(&self) -> PathBuf {
+        self.directory.path().join("bridge.yaml")
     }
 
     /// Starts the bridge with this configuration, on the clock of the simulated cloud.
     pub fn bridge(&self, configuration: &Value) -> Program {
         self.bridge_by_clock(configuration, &self.cloud["clock"])
+    }
+
+    /// Starts the bridge once more, as it was configured last.
+    pub fn bridge_again(&self) -> Program {
+        let text = std::fs::read_to_string(self.configuration_file()).unwrap();
+        let configuration: Value = serde_json::from_str(&text).unwrap();
+        self.bridge(&configuration)
     }
 
     /// Starts the bridge with this configuration, on this clock.
@@ -125,7 +162,7 @@ impl World {
     }
 
     /// Asks the simulated cloud's control interface.
-    pub async fn control(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+    pub async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}{path}", self.cloud["control_url"].as_str().unwrap());
         let mut request = self.http.request(method, url);
         if let Some(body) = body {
@@ -143,7 +180,19 @@ impl World {
 
     /// Orders a fault at the simulated cloud.
     pub async fn order(&self, fault: Value) {
-        self.control(reqwest::Method::POST, "/faults", Some(fault)).await;
+        self.control(Method::POST, "/faults", Some(fault)).await;
+    }
+
+    /// Makes a car do something else.
+    pub async fn scenario(&self, vin: &str, name: &str) {
+        let path = format!("/cars/{vin}/scenario");
+        self.control(Method::POST, &path, Some(json!({"name": name}))).await;
+    }
+
+    /// Puts values into a car.
+    pub async fn patch(&self, vin: &str, signals: Value) {
+        let path = format!("/cars/{vin}/signals");
+        self.control(Method::PATCH, &path, Some(signals)).await;
     }
 
     /// What the simulated cloud was asked for so far.
@@ -154,7 +203,7 @@ impl World {
     /// What it was asked for after the request of this number.
     pub async fn requests_since(&self, number: u64) -> Vec<Value> {
         let path = format!("/requests?since={number}");
-        let answer = self.control(reqwest::Method::GET, &path, None).await;
+        let answer = self.control(Method::GET, &path, None).await;
         answer.as_array().unwrap().clone()
     }
 
@@ -200,13 +249,46 @@ pub fn plain_http() -> reqwest::Client {
 }
 
 /// Waits until `condition` gives something; panics with `what` after `patience`.
-pub async fn eventually<T>(what: &str, patience: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, patience: Duration, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = within(patience, condition).await;
+    found.unwrap_or_else(|| panic!("still not after {patience:?}: {what}"))
+}
+
+/// Waits until `condition` gives something; gives up after `patience`.
+pub async fn within<T>(patience: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = condition().await {
-            return value;
+            return Some(value);
         }
-        assert!(Instant::now() < deadline, "still not after {patience:?}: {what}");
+        if Instant::now() >= deadline {
+            return None;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Goes through cases that have a world each, so many at a time, and fails after all of them if one has failed. Each has
+/// a thread of its own: starting and ending a world blocks it.
+pub async fn side_by_side<Case, Judged>(
+    at_once: usize,
+    cases: impl IntoIterator<Item = Case>,
+    judge: impl Fn(Case) -> Judged + Copy + Send + 'static,
+) where
+    Case: Send + 'static,
+    Judged: Future<Output = ()>,
+{
+    let (mut running, mut failed) = (JoinSet::<()>::new(), Vec::<JoinError>::new());
+    for case in cases {
+        if running.len() == at_once {
+            let ended = running.join_next().await;
+            failed.extend(ended.and_then(Result::err));
+        }
+        let runtime = Handle::current();
+        running.spawn_blocking(move || runtime.block_on(judge(case)));
+    }
+    while let Some(ended) = running.join_next().await {
+        failed.extend(ended.err());
+    }
+    assert!(failed.is_empty(), "{failed:?}");
 }
