@@ -1,6 +1,7 @@
 //! Discovery: one retained message per device that tells Home Assistant all its entities.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -23,8 +24,8 @@ const LARGEST: usize = 124 * 1024;
 pub struct Discovery {
     /// Where it is published, retained.
     pub topic: String,
-    /// Compact JSON with abbreviated keys.
-    pub payload: String,
+    /// Compact JSON with abbreviated keys. Tens of kilobytes, so everyone who keeps it shares it.
+    pub payload: Arc<str>,
     /// What it announces, by component key.
     pub components: BTreeMap<String, Platform>,
 }
@@ -171,7 +172,7 @@ fn message(
     });
     Discovery {
         topic: format!("{}/device/{}/config", options.discovery_prefix, identity.id),
-        payload: payload.to_string(),
+        payload: payload.to_string().into(),
         components,
     }
 }

@@ -35,7 +35,7 @@ pub struct Manifest {
 pub struct Announcer {
     manifest: Manifest,
     /// Our discovery messages on the broker, as far as they were read back or published on this connection.
-    held: BTreeMap<String, Vec<u8>>,
+    held: BTreeMap<String, Arc<[u8]>>,
     /// How values of our own topics begin inside a JSON text. Two bridges may share a discovery prefix; each leaves
     /// alone what points at the topics of the other.
     own_topics: String,
@@ -77,7 +77,7 @@ impl Announcer {
     pub fn read_back(&mut self, topic: &str, payload: &[u8]) -> bool {
         let ours = object_of(topic).is_some() && self.is_ours(payload);
         if ours {
-            self.held.insert(topic.to_owned(), payload.to_owned());
+            self.held.insert(topic.to_owned(), payload.into());
         }
         ours
     }
@@ -87,28 +87,24 @@ impl Announcer {
     pub fn announce(&mut self, wanted: &[&Discovery], complete: bool) -> Announcement {
         let mut announcement = Announcement::default();
         for &discovery in wanted {
+            if self.is_as_wanted(discovery) {
+                continue;
+            }
             let announced = self.announced_before(&discovery.topic);
-            let removal = with_removals(discovery, &announced);
             if let Some(subject) = object_of(&discovery.topic).and_then(subject_of) {
                 let retired = announced.keys().filter(|key| !discovery.components.contains_key(*key));
                 announcement
                     .retired
                     .extend(retired.map(|key| (subject.clone(), key.clone())));
             }
-            if removal.is_none()
-                && self
-                    .held
-                    .get(&discovery.topic)
-                    .is_some_and(|held| held == discovery.payload.as_bytes())
-            {
-                self.remember(discovery);
-                continue;
+            let removal = with_removals(discovery, &announced).map(Arc::from);
+            if removal.is_some() || !self.holds(discovery) {
+                let payloads = removal.iter().chain([&discovery.payload]);
+                announcement.messages.extend(payloads.map(|payload| Retained {
+                    topic: discovery.topic.as_str().into(),
+                    payload: payload.clone().into(),
+                }));
             }
-            let payloads = removal.iter().chain([&discovery.payload]);
-            announcement.messages.extend(payloads.map(|payload| Retained {
-                topic: discovery.topic.as_str().into(),
-                payload: payload.as_bytes().into(),
-            }));
             self.remember(discovery);
         }
         if complete {
@@ -156,6 +152,25 @@ impl Announcer {
         }
     }
 
+    /// Whether there is nothing to do: the broker holds it, and we remember nothing else of it. Looked at before anything
+    /// is read from payloads, since all devices are announced whenever one of them changes.
+    fn is_as_wanted(&self, discovery: &Discovery) -> bool {
+        let remembers = |known: &BTreeMap<String, String>| {
+            known.len() == discovery.components.len()
+                && discovery
+                    .components
+                    .iter()
+                    .all(|(key, platform)| known.get(key).is_some_and(|known| known == platform.name()))
+        };
+        self.holds(discovery) && self.manifest.announced.get(&discovery.topic).is_some_and(remembers)
+    }
+
+    fn holds(&self, discovery: &Discovery) -> bool {
+        self.held
+            .get(&discovery.topic)
+            .is_some_and(|held| **held == *discovery.payload.as_bytes())
+    }
+
     fn remember(&mut self, discovery: &Discovery) {
         let components = discovery
             .components
@@ -164,7 +179,7 @@ impl Announcer {
             .collect();
         self.manifest.announced.insert(discovery.topic.clone(), components);
         self.held
-            .insert(discovery.topic.clone(), discovery.payload.as_bytes().to_owned());
+            .insert(discovery.topic.clone(), discovery.payload.clone().into());
     }
 
     /// What Home Assistant knows of this topic. A platform we do not know any more cannot be named, so its components stay.
@@ -283,7 +298,9 @@ mod tests {
             .collect();
         Discovery {
             topic: topic(object),
-            payload: json!({"o": {"name": "leapmotor2mqtt"}, "cmps": cmps}).to_string(),
+            payload: json!({"o": {"name": "leapmotor2mqtt"}, "cmps": cmps})
+                .to_string()
+                .into(),
             components: components
                 .iter()
                 .map(|(key, platform)| (key.to_string(), *platform))
