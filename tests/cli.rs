@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -316,6 +317,12 @@ async fn a_check_names_a_certificate_that_is_missing_and_an_account_that_is_not_
     assert!(said.out.contains("FAIL account"), "{said:?}");
 }
 
+/// Whether the broker holds the announcements of three cars and the bridge, and their values.
+fn shows_the_demo(held: &BTreeMap<String, String>) -> bool {
+    let configs = held.keys().filter(|topic| topic.ends_with("/config")).count();
+    configs == 4 && held.len() - configs >= 150
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_on_an_existing_broker_is_removed_by_purge() {
     let Some(broker) = Mosquitto::start() else { return };
@@ -324,11 +331,7 @@ async fn a_demo_on_an_existing_broker_is_removed_by_purge() {
     let (mut demo, line) = Program::start_for_line(directory.path(), &["demo", "--json", "--mqtt", &address]);
     assert_eq!((&line["mqtt"], &line["mqtt311"]), (&json!(address), &json!(address)));
     assert_eq!(line["cars"].as_array().unwrap().len(), 3);
-    let complete = |held: &std::collections::BTreeMap<String, String>| {
-        let configs = held.keys().filter(|topic| topic.ends_with("/config")).count();
-        configs == 4 && held.len() - configs >= 150
-    };
-    until_retained(broker.port(), &["#"], complete).await;
+    until_retained(broker.port(), &["#"], shows_the_demo).await;
     assert_eq!(demo.stop(), Some(0));
 
     let configuration = json!({"mqtt": {"host": "127.0.0.1", "port": broker.port()}, "data_dir": "data"});
@@ -410,7 +413,12 @@ async fn the_demo_names_its_two_ports_and_leaves_nothing_where_it_was_started() 
     let (mut demo, line) = Program::start_for_line(directory.path(), &["demo", "--json"]);
     let port = |key: &str| -> u16 { line[key].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap() };
     assert_ne!(port("mqtt"), port("mqtt311"));
-    until_retained(port("mqtt"), &["homeassistant/device/+/config"], |held| held.len() == 4).await;
+    until_retained(
+        port("mqtt"),
+        &["homeassistant/device/+/config", "leapmotor2mqtt/#"],
+        shows_the_demo,
+    )
+    .await;
     assert_eq!(demo.stop(), Some(0));
     assert!(
         std::fs::read_dir(directory.path()).unwrap().count() <= 1,

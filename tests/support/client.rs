@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// The next message that `wanted` likes; what comes before is dropped.
-    pub async fn next_where(&mut self, wanted: impl Fn(&Publish) -> bool) -> Publish {
+    pub async fn next_where(&mut self, mut wanted: impl FnMut(&Publish) -> bool) -> Publish {
         loop {
             let message = self.next().await;
             if wanted(&message) {
